@@ -1,0 +1,78 @@
+"""`demo`: every system against the sandbox, twice, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from backhaul.cli.init import bundled_systems, copy_system
+from backhaul.cli.output import Output
+from backhaul.cli.progress import Progress
+from backhaul.cli.run import report
+from backhaul.engine.run import Installation, RunOptions, RunResult, outcome_of_all, run_pipeline
+from backhaul.engine.systems import Target, load_system, system_names
+from backhaul.errors import ConfigError
+from backhaul.sandbox import SandboxBackOffice
+
+DAY = "2025-09-12"
+MARK = ".backhaul-demo"
+
+
+def run_demo(output: Output, folder: Path) -> int:
+    """Run all bundled systems in folder, which is made anew; return the exit code."""
+    if folder.exists() and not (folder / MARK).exists():
+        raise ConfigError(
+            f"{folder} is there already and was not made by the demo; nothing was touched",
+            next_step="Name another folder: backhaul demo FOLDER.",
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / MARK).touch()
+    os.environ["BACKHAUL_HOME"] = str(folder.resolve())
+    for name in system_names(bundled_systems()):
+        copy_system(folder, name)
+    with SandboxBackOffice() as office:
+        settings = {
+            "BACKEND_URL": office.url,
+            "BACKEND_USERNAME": office.username,
+            "BACKEND_PASSWORD": office.password,
+        }
+        here = Installation(data=folder.resolve() / "data", settings=settings)
+        output.progress(f"sandbox back office at {office.url}")
+        targets = [
+            target
+            for name in system_names(folder / "systems")
+            for target in load_system(folder / "systems" / name)
+        ]
+        exit_code = _passes(output, targets, here)
+    if not exit_code:
+        _say_where(output, folder)
+    return exit_code
+
+
+def _passes(output: Output, targets: list[Target], here: Installation) -> int:
+    results: list[RunResult] = []
+    for title in ("first pass: everything is new", "second pass: nothing has changed since"):
+        output.progress("")
+        output.say(f"\n{title}")
+        passed = [
+            run_pipeline(target, here, RunOptions(window=DAY), [Progress(output)]) for target in targets
+        ]
+        results += passed
+        if not output.json:
+            report(output, passed, dry_run=False)
+    if output.json:
+        return report(output, results, dry_run=False)
+    return outcome_of_all(results)
+
+
+def _say_where(output: Output, folder: Path) -> None:
+    output.say("\nWhere to look:")
+    output.say(f"  {folder / 'data' / 'warehouse.db'}  the rows, an SQLite file with one table a stream")
+    output.say(f"  {folder / 'data' / 'lake'}  every file as it was fetched (raw) and as rows (staging)")
+    output.say(f"  {folder / 'systems'}  the pipelines that ran")
+    output.say("What happened, step by step:")
+    output.say(f"  BACKHAUL_HOME={folder} backhaul runs")
+    output.say(f"  BACKHAUL_HOME={folder} backhaul logs")
+    output.say("Your own folder next: backhaul init --from andalan shop")

@@ -1,0 +1,143 @@
+"""`doctor`: is this machine fit, are the settings there? Reads only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from backhaul.cli.output import Output
+from backhaul.config import home, load_settings, missing_settings
+from backhaul.engine.systems import load_system, system_names
+from backhaul.errors import BackhaulError, ConfigError
+
+LEAST_FREE_BYTES = 500_000_000
+
+
+class Verdict(StrEnum):
+    """How a check came out; only FAIL makes the command fail."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found, and what to do about it."""
+
+    name: str
+    verdict: Verdict
+    detail: str
+    hint: str = ""
+
+
+def diagnose(output: Output, only: str | None) -> int:
+    """Print every finding; return 1 if a check fails, else 0."""
+    checks: list[Callable[[], Finding]] = [_python, _sqlite, _time_zones, _folder, _disk, _ledger, _browser]
+    findings = [check() for check in checks] + _systems()
+    if only:
+        known = [finding.name for finding in findings]
+        findings = [finding for finding in findings if finding.name == only]
+        if not findings:
+            raise ConfigError(f"there is no check {only!r}", next_step=f"Choose from: {', '.join(known)}.")
+    is_ok = all(finding.verdict is not Verdict.FAIL for finding in findings)
+    if output.json:
+        checks_found = [{"ok": each.verdict is not Verdict.FAIL, **asdict(each)} for each in findings]
+        output.document({"ok": is_ok, "checks": checks_found})
+        return 0 if is_ok else 1
+    for finding in findings:
+        output.say(f"{finding.verdict.upper():5} {finding.name:20} {finding.detail}")
+        if finding.hint:
+            output.say(f"{'':26} {finding.hint}")
+    return 0 if is_ok else 1
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    is_fit = sys.version_info >= (3, 11)
+    return Finding("python", Verdict.PASS if is_fit else Verdict.FAIL, version, "" if is_fit else "Install 3.11.")
+
+
+def _sqlite() -> Finding:
+    is_fit = sqlite3.sqlite_version_info >= (3, 35)
+    hint = "" if is_fit else "Use a Python whose SQLite is 3.35 or newer."
+    return Finding("sqlite", Verdict.PASS if is_fit else Verdict.FAIL, sqlite3.sqlite_version, hint)
+
+
+def _time_zones() -> Finding:
+    try:
+        ZoneInfo("Asia/Jakarta")
+    except ZoneInfoNotFoundError:
+        return Finding("time zones", Verdict.FAIL, "no time zone data", "Run: pip install tzdata")
+    return Finding("time zones", Verdict.PASS, "found")
+
+
+def _folder() -> Finding:
+    folder = home()
+    names = system_names(folder / "systems")
+    if not os.access(folder, os.W_OK):
+        return Finding("folder", Verdict.FAIL, f"{folder} cannot be written", "Choose another BACKHAUL_HOME.")
+    if not names:
+        hint = "Start with: backhaul init --from andalan"
+        return Finding("folder", Verdict.WARN, f"{folder} holds no systems", hint)
+    return Finding("folder", Verdict.PASS, f"{folder}: {', '.join(names)}")
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(home()).free
+    detail = f"{free / 1e9:.1f} GB free"
+    if free < LEAST_FREE_BYTES:
+        return Finding("disk", Verdict.WARN, detail, "Make room: every fetched file is kept.")
+    return Finding("disk", Verdict.PASS, detail)
+
+
+def _ledger() -> Finding:
+    path = home() / "data" / "ledger.db"
+    if not path.exists():
+        return Finding("ledger", Verdict.PASS, "not there yet; the first run makes it")
+    try:
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+            sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        connection.close()
+    except sqlite3.DatabaseError as error:
+        return Finding("ledger", Verdict.FAIL, f"{path.name}: {error}", "Restore it from a backup.")
+    verdict = Verdict.PASS if sound == "ok" else Verdict.FAIL
+    return Finding("ledger", verdict, f"{path.name}: {sound}")
+
+
+def _browser() -> Finding:
+    from backhaul.sessions.chromium import find_chromium
+
+    hint = "Only pages that need JavaScript need it. Install: pip install 'backhaul[browser]' and Chromium."
+    if find_spec("playwright") is None:
+        return Finding("browser", Verdict.WARN, "Playwright is not installed", hint)
+    found = find_chromium(headless=True)
+    if found is None:
+        return Finding("browser", Verdict.WARN, "no Chrome or Chromium found", hint)
+    return Finding("browser", Verdict.PASS, str(found))
+
+
+def _systems() -> list[Finding]:
+    settings = load_settings(home())
+    return [_system(home() / "systems" / name, settings) for name in system_names(home() / "systems")]
+
+
+def _system(folder: Path, settings: dict[str, str]) -> Finding:
+    try:
+        targets = load_system(folder)
+    except BackhaulError as error:
+        return Finding(f"system {folder.name}", Verdict.FAIL, str(error), error.next_step)
+    missing = [name for target in targets for name in missing_settings(target.pipeline, settings)]
+    if missing:
+        hint = "Put them into .env or into the environment."
+        return Finding(f"system {folder.name}", Verdict.FAIL, f"missing settings: {', '.join(missing)}", hint)
+    streams = sum(len(tuple(target.pipeline.streams)) for target in targets)
+    return Finding(f"system {folder.name}", Verdict.PASS, f"{streams} streams, all settings are there")

@@ -1,0 +1,87 @@
+"""`init`: a folder that a person can work in. Overwrites nothing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from backhaul.cli.output import Output
+from backhaul.config import settings_in
+from backhaul.engine.systems import load_system, system_names
+from backhaul.errors import ConfigError
+
+GITIGNORE = ".env\ndata/\n__pycache__/\n"
+PIPELINE = '''"""A first pipeline: one export of a back office."""
+
+from backhaul import BackOffice, FormLogin, Pipeline, Schedule, Secret, Setting
+
+office = BackOffice(
+    base_url=Setting("BACKEND_URL"),
+    login=FormLogin("/login", username=Secret("BACKEND_USERNAME"), password=Secret("BACKEND_PASSWORD")),
+)
+
+pipeline = Pipeline(
+    name="exports",
+    streams=[
+        office.export(
+            "orders",
+            key="Order ID",
+            page="/orders/export",
+            dates=('input[name="start_date"]', 'input[name="end_date"]'),
+            button='button:has-text("Export")',
+        ),
+    ],
+    schedule=Schedule("0 8 * * *", timezone="Asia/Jakarta"),
+)
+'''
+
+
+def bundled_systems() -> Path:
+    """Return the folder of the systems that backhaul brings: inside the wheel, or beside src in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "_systems"
+    return inside if inside.is_dir() else package.parents[1] / "systems"
+
+
+def init_folder(output: Output, folder: Path, origin: str | None) -> None:
+    """Set folder up with a copy of a bundled system, or with a first pipeline to edit."""
+    made = copy_system(folder, origin) if origin else _write(folder / "systems/first/pipeline.py", PIPELINE)
+    system = origin or "first"
+    names = [
+        setting.name
+        for target in load_system(folder / "systems" / system)
+        for setting in settings_in(target.pipeline)
+    ]
+    values = "".join(f"{name}=\n" for name in names)
+    made += _write(folder / ".env", f"# The settings of this installation; keep this file to yourself.\n{values}")
+    made += _write(folder / ".gitignore", GITIGNORE)
+    if output.json:
+        output.document({"folder": str(folder), "made": [str(path) for path in made], "settings": names})
+        return
+    for path in made:
+        output.say(f"made {path}")
+    if not made:
+        output.say(f"{folder}: everything is there already; nothing was changed")
+    into = "" if folder == Path() else f"cd {folder}, "
+    output.say(f"next: {into}fill in .env ({', '.join(names)}), then: backhaul plan {system}")
+
+
+def copy_system(folder: Path, origin: str) -> list[Path]:
+    """Copy a bundled system into folder/systems; return the files made, none if it is there already."""
+    bundled = bundled_systems()
+    known = system_names(bundled)
+    if origin not in known:
+        raise ConfigError(f"there is no system {origin!r} to copy", next_step=f"Choose from: {', '.join(known)}.")
+    target = folder / "systems" / origin
+    if target.exists():
+        return []
+    shutil.copytree(bundled / origin, target, ignore=shutil.ignore_patterns("__pycache__", "tests"))
+    return sorted(path for path in target.rglob("*") if path.is_file())
+
+
+def _write(path: Path, text: str) -> list[Path]:
+    if path.exists():
+        return []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return [path]

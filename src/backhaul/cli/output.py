@@ -1,0 +1,121 @@
+"""What commands print, and how errors leave the program."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from backhaul.errors import AlreadyRunning, BackhaulError, ConfigError, LoginRequired
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+NARROWEST_TABLE = 100
+
+
+@dataclass(frozen=True)
+class Output:
+    """How this call wants its answers."""
+
+    json: bool = False
+    debug: bool = False
+
+    def document(self, value: Any) -> None:
+        """Print one JSON document on stdout."""
+        print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+    def line(self, value: Any) -> None:
+        """Print one JSON value on one line of stdout."""
+        print(json.dumps(value, ensure_ascii=False, default=str))
+
+    def say(self, text: str = "") -> None:
+        """Print a line on stdout; nothing with --json."""
+        if not self.json:
+            print(text)
+
+    def progress(self, text: str) -> None:
+        """Print a line on stderr."""
+        print(text, file=sys.stderr, flush=True)
+
+    def table(self, headers: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
+        """Print a table on stdout; columns of numbers are flush right, empty cells are blank."""
+        from rich import box
+        from rich.table import Table
+
+        table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+        for index, header in enumerate(headers):
+            numbers = rows and all(isinstance(row[index], (int, float)) for row in rows)
+            table.add_column(header, justify="right" if numbers else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*("" if cell is None else str(cell) for cell in row))
+        _console().print(table, markup=False, highlight=False)
+
+    def error(self, error: BackhaulError, *, exit_code: int) -> None:
+        """Tell an error: what, and what to do next; with --json as the document."""
+        if self.debug:
+            traceback.print_exception(error)
+        if self.json:
+            self.document(
+                {
+                    "status": "error",
+                    "exit_code": exit_code,
+                    "error": type(error).__name__,
+                    "message": str(error),
+                    "next_step": error.next_step,
+                }
+            )
+        self.progress(f"error: {error}")
+        self.progress(f"  next: {error.next_step}")
+
+
+def exit_code_of(error: BackhaulError) -> int:
+    """Return the exit code of a command that ends with this error."""
+    if isinstance(error, ConfigError):
+        return 2
+    if isinstance(error, LoginRequired):
+        return 4
+    return 5 if isinstance(error, AlreadyRunning) else 1
+
+
+@contextlib.contextmanager
+def told(output: Output) -> Iterator[None]:
+    """Turn errors and Ctrl-C into messages and exit codes; SIGTERM counts as Ctrl-C."""
+    _end_on_sigterm()
+    try:
+        yield
+    except BackhaulError as error:
+        code = exit_code_of(error)
+        output.error(error, exit_code=code)
+        raise typer.Exit(code) from None
+    except KeyboardInterrupt:
+        output.progress("interrupted; run again, what is done is not done twice")
+        raise typer.Exit(130) from None
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough.
+        sys.stderr.close()
+        raise typer.Exit(0) from None
+
+
+def _end_on_sigterm() -> None:
+    import signal
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal and console.width < NARROWEST_TABLE:
+        console = Console(width=NARROWEST_TABLE)
+    return console

@@ -1,0 +1,104 @@
+"""`run` and `replay`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, replace
+from typing import Any
+
+from backhaul.cli.output import Output
+from backhaul.cli.progress import Progress
+from backhaul.config import home, load_settings
+from backhaul.engine.replay import ZONES, replay_pipeline
+from backhaul.engine.run import Installation, RunOptions, RunResult, outcome_of_all, run_pipeline
+from backhaul.engine.systems import find
+from backhaul.errors import ConfigError
+
+HEADERS = ("stream", "window", "rows", "new", "updated", "unchanged", "duplicate", "rejected", "seconds", "result")
+
+
+def installation() -> Installation:
+    """Return the installation of this process: BACKHAUL_HOME or the current folder."""
+    return Installation(data=home() / "data", settings=load_settings(home()))
+
+
+def run_named(output: Output, name: str, options: RunOptions, *, headed: bool) -> int:
+    """Run what name stands for, print the result, return the exit code."""
+    if headed:
+        os.environ["BACKHAUL_HEADED"] = "1"
+    if options.file:
+        options = replace(options, file=options.file.expanduser())
+    here = installation()
+    targets = find(home() / "systems", name)
+    results = [run_pipeline(target, here, options, [Progress(output)]) for target in targets]
+    return report(output, results, dry_run=options.dry_run)
+
+
+def replay_named(output: Output, name: str, zone: str | None) -> int:
+    """Rebuild zones of what name stands for, print the result, return the exit code."""
+    if zone is not None and zone not in ZONES:
+        raise ConfigError(f"zone {zone!r} cannot be replayed", next_step=f"Say {' or '.join(ZONES)}, or nothing.")
+    here = installation()
+    zones = (zone,) if zone else ZONES
+    targets = find(home() / "systems", name)
+    results = [replay_pipeline(target, here, zones, [Progress(output)]) for target in targets]
+    return report(output, results, dry_run=False)
+
+
+def report(output: Output, results: list[RunResult], *, dry_run: bool) -> int:
+    """Print what came of runs: a table, or a JSON document. Return the exit code of them all."""
+    exit_code = outcome_of_all(results)
+    if output.json:
+        documents = [as_document(result, dry_run=dry_run) for result in results]
+        output.document(documents[0] if len(documents) == 1 else {"exit_code": exit_code, "runs": documents})
+        return exit_code
+    for result in results:
+        rows = [
+            (
+                each.stream,
+                each.window,
+                each.counts.rows,
+                *asdict(each.counts).values(),
+                f"{each.seconds:.1f}",
+                each.status,
+            )
+            for each in result.streams
+        ]
+        output.table(HEADERS, rows)
+        for each in result.streams:
+            if each.error:
+                output.say(f"{each.stream}: {type(each.error).__name__}: {each.error}")
+                output.say(f"  next: {each.error.next_step}")
+        written = "dry run: nothing was written; " if dry_run else ""
+        output.say(
+            f"{written}run {result.run} of {result.pipeline}: {result.status},"
+            f" {result.counts.rows} rows in {result.seconds:.1f} s"
+        )
+    return exit_code
+
+
+def as_document(result: RunResult, *, dry_run: bool) -> dict[str, Any]:
+    """Return a run's result as JSON values."""
+    return {
+        "run": result.run,
+        "pipeline": result.pipeline,
+        "status": result.status,
+        "exit_code": result.exit_code,
+        "dry_run": dry_run,
+        "seconds": round(result.seconds, 3),
+        "streams": [
+            {
+                "stream": each.stream,
+                "status": each.status,
+                "window": each.window,
+                "rows": each.counts.rows,
+                **asdict(each.counts),
+                "attempts": each.attempts,
+                "seconds": round(each.seconds, 3),
+                "error": type(each.error).__name__ if each.error else None,
+                "message": str(each.error) if each.error else None,
+                "next_step": each.error.next_step if each.error else None,
+            }
+            for each in result.streams
+        ],
+    }

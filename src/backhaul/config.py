@@ -1,0 +1,132 @@
+"""Settings: named in the pipeline, valued by the environment and one `.env` file."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from backhaul.errors import ConfigError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A value that differs between installations, by its name in the environment."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Secret(Setting):
+    """A setting that is never shown: not in logs, errors, plans or traces."""
+
+
+class SecretText(str):
+    """The value of a Secret: a str whose repr hides it, so that tracebacks and dataclass reprs stay clean."""
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+Text = str | Setting
+"""A literal, or a setting that stands for one; `text` reads it after `resolved`."""
+
+
+def text(value: Text) -> str:
+    """Return the str that value stands for. Raises ConfigError if it is a setting nobody has filled."""
+    if isinstance(value, Setting):
+        raise ConfigError(f"setting {value.name} has no value")
+    return value
+
+
+def home() -> Path:
+    """Return the folder that holds `systems/`, `data/` and `.env`: BACKHAUL_HOME, or the current one."""
+    return Path(os.environ.get("BACKHAUL_HOME") or Path.cwd()).resolve()
+
+
+def load_settings(folder: Path) -> dict[str, str]:
+    """Return every setting by name: folder/.env, overruled by the environment. Empty values count as missing."""
+    from dotenv import dotenv_values
+
+    values: dict[str, str | None] = dict(dotenv_values(folder / ".env", interpolate=False))
+    values.update(os.environ)
+    return {name: value for name, value in values.items() if value}
+
+
+def settings_in(value: object) -> Iterator[Setting]:
+    """Yield each setting inside value (dataclasses, tuples, lists, dicts), each name once, in order of appearance."""
+    seen: set[str] = set()
+    for setting in _walk(value, set()):
+        if setting.name not in seen:
+            seen.add(setting.name)
+            yield setting
+
+
+def missing_settings(value: object, settings: Mapping[str, str]) -> list[str]:
+    """Return the names of all settings inside value that settings lacks, in order of appearance."""
+    return [setting.name for setting in settings_in(value) if setting.name not in settings]
+
+
+def resolved(value: T, settings: Mapping[str, str]) -> T:
+    """Return value with each setting replaced by its text; an object that stands twice stays one object.
+
+    Raises ConfigError naming all missing settings at once.
+    """
+    if missing := missing_settings(value, settings):
+        raise ConfigError(
+            f"missing settings: {', '.join(missing)}",
+            next_step="Put them into .env (see .env.example) or into the environment.",
+        )
+    filled: T = _fill(value, settings, {})
+    return filled
+
+
+def _parts(value: object) -> Iterator[object]:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield from (getattr(value, field.name) for field in dataclasses.fields(value))
+    elif isinstance(value, (tuple, list)):
+        yield from value
+    elif isinstance(value, dict):
+        yield from value.values()
+
+
+def _walk(value: object, seen: set[int]) -> Iterator[Setting]:
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, Setting):
+        yield value
+        return
+    for part in _parts(value):
+        yield from _walk(part, seen)
+
+
+def _fill(value: Any, settings: Mapping[str, str], memo: dict[int, Any]) -> Any:
+    if id(value) in memo:
+        return memo[id(value)]
+    filled = value
+    if isinstance(value, Secret):
+        filled = SecretText(settings[value.name])
+    elif isinstance(value, Setting):
+        filled = settings[value.name]
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        new = {
+            field.name: _fill(getattr(value, field.name), settings, memo)
+            for field in dataclasses.fields(value)
+            if field.init
+        }
+        if any(new[name] is not getattr(value, name) for name in new):
+            filled = dataclasses.replace(value, **new)
+    elif isinstance(value, (tuple, list)):
+        parts = [_fill(part, settings, memo) for part in value]
+        if any(new is not old for new, old in zip(parts, value, strict=True)):
+            filled = type(value)(parts)
+    elif isinstance(value, dict):
+        filled = {name: _fill(part, settings, memo) for name, part in value.items()}
+    memo[id(value)] = filled
+    return filled

@@ -1,0 +1,109 @@
+"""From staging to the destinations: compare, save what was found, write, record. Oldest first, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backhaul.engine.events import Delivered, DeliveryFailed, Event, Warned
+from backhaul.engine.ledger import Ledger
+from backhaul.errors import DeliveryError, TransientError
+from backhaul.lake import StagingArea
+from backhaul.model import Batch, Counts, Destination, Rejected, Stream
+from backhaul.retry import Budget, retried
+
+
+@dataclass(frozen=True)
+class Deliverer:
+    """Delivers the batches of one stream; destinations[0] is curated."""
+
+    run: str
+    name: str
+    stream: Stream
+    destinations: tuple[Destination, ...]
+    staging: StagingArea
+    ledger: Ledger
+    budget: Budget
+    emit: Callable[[Event], None]
+    dry_run: bool = False
+
+    @property
+    def headline(self) -> str:
+        """The destination whose counts are the stream's: the first of `to`, else curated."""
+        return self.destinations[min(1, len(self.destinations) - 1)].name
+
+    def deliver_pending(self, *, left_over: bool) -> Outcome:
+        """Deliver all that is pending; a destination that fails keeps the rest of its queue, the others go on."""
+        pending = self.ledger.pending(self.name)
+        counts, failures = Counts(), []
+        for destination in self.destinations:
+            for batch_id in (each.batch for each in pending if each.destination == destination.name):
+                try:
+                    found = self._deliver(batch_id, destination, left_over)
+                except (DeliveryError, TransientError) as error:
+                    self.ledger.delivery_failed(batch_id, destination.name, str(error))
+                    self.emit(
+                        DeliveryFailed(
+                            run=self.run,
+                            stream=self.name,
+                            batch=batch_id,
+                            destination=destination.name,
+                            message=str(error),
+                        )
+                    )
+                    failures.append(error)
+                    break
+                if destination.name == self.headline:
+                    counts += found
+        self._warn_of_orphans({each.destination for each in pending})
+        return Outcome(counts, tuple(failures))
+
+    def _deliver(self, batch_id: str, destination: Destination, left_over: bool) -> Counts:
+        batch = self.staging.load(batch_id)
+        if batch is None:
+            raise DeliveryError(
+                f"{self.name}: batch {batch_id} is gone from staging",
+                next_step="Rebuild it with `backhaul replay`.",
+            )
+        counts, refused = retried(lambda: self._merge(batch, destination), self.budget)
+        read = batch.rows + batch.duplicate + batch.rejected
+        if counts.rows != read:
+            raise DeliveryError(
+                f"{self.name}: {destination.name} accounts for {counts.rows} of {read} rows",
+                next_step="This is an error in the destination's code; please report it.",
+            )
+        self.ledger.delivered(batch, destination.name, counts, refused)
+        self.emit(
+            Delivered(
+                run=self.run,
+                stream=self.name,
+                batch=batch_id,
+                destination=destination.name,
+                counts=counts,
+                left_over=left_over,
+            )
+        )
+        return counts
+
+    def _merge(self, batch: Batch, destination: Destination) -> tuple[Counts, tuple[Rejected, ...]]:
+        if self.dry_run:
+            changes = destination.compare(self.stream, batch)
+            return changes.counts, changes.refused
+        saved = self.staging.load_changes(destination.name, batch)
+        if saved is None:
+            saved = destination.compare(self.stream, batch)
+            self.staging.save_changes(destination.name, saved)
+        return destination.write(self.stream, saved), saved.refused
+
+    def _warn_of_orphans(self, waiting: set[str]) -> None:
+        for name in sorted(waiting - {destination.name for destination in self.destinations}):
+            message = f"deliveries wait for {name}, which the pipeline no longer names"
+            self.emit(Warned(run=self.run, stream=self.name, message=message))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The headline counts of what was delivered, and why the rest was not."""
+
+    counts: Counts
+    failures: tuple[DeliveryError | TransientError, ...]

@@ -1,0 +1,452 @@
+"""The ledger: what has run, what was kept, what is staged, what is still to be delivered, and where each cursor is.
+
+Every method is one transaction. The ledger is a file of its own, so that it never lies inside what it accounts for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from backhaul.engine import ledger_tables as t
+from backhaul.engine.events import Event
+from backhaul.errors import BackhaulError
+from backhaul.model import Artifact, Batch, Counts, Landed, Rejected, Window
+
+KEPT, STAGED, REFUSED = "kept", "staged", "refused"
+PENDING, DONE, HELD, REPLACED = "pending", "done", "held", "replaced"
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where a stream goes on: the source's own mark, the last day of the last success, the last batch's columns."""
+
+    cursor: str | None = None
+    window_end: date | None = None
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PendingDelivery:
+    """A batch that a destination has not confirmed yet."""
+
+    batch: str
+    destination: str
+
+
+class Ledger:
+    """The ledger in an SQLite file; safe for threads and processes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def _engine(self) -> sa.Engine:
+        is_new = not self.path.exists()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(
+            f"sqlite:///{self.path}",
+            poolclass=sa.NullPool,
+            connect_args={"timeout": 30, "isolation_level": None},
+        )
+        with engine.connect() as connection:
+            if is_new:
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            if version > t.VERSION:
+                raise BackhaulError(
+                    f"{self.path.name} was written by a newer backhaul (version {version})",
+                    next_step="Update backhaul, then run again.",
+                )
+            if version < t.VERSION:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                t.metadata.create_all(connection)
+                connection.exec_driver_sql(f"PRAGMA user_version = {t.VERSION}")
+                connection.commit()
+        return engine
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            connection.commit()
+
+    def _rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+        if not self.path.exists():
+            return []
+        with self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def open_run(self, run: str, pipeline: str, window: str, version: str) -> None:
+        """Record that a run has begun. Runs of this pipeline that never ended are closed as killed."""
+        with self._transaction() as db:
+            db.execute(
+                t.runs.update()
+                .where(t.runs.c.pipeline == pipeline, t.runs.c.status == "running")
+                .values(status="killed", ended_at=_now())
+            )
+            db.execute(
+                t.runs.insert().values(
+                    id=run,
+                    pipeline=pipeline,
+                    window=window,
+                    status="running",
+                    started_at=_now(),
+                    pid=os.getpid(),
+                    version=version,
+                )
+            )
+
+    def close_run(self, run: str, status: str, exit_code: int) -> None:
+        """Record how a run has ended."""
+        with self._transaction() as db:
+            db.execute(
+                t.runs.update()
+                .where(t.runs.c.id == run)
+                .values(status=status, exit_code=exit_code, ended_at=_now())
+            )
+
+    def record(self, event: Event) -> None:
+        """Keep an event; a subscriber."""
+        with self._transaction() as db:
+            db.execute(
+                t.events.insert().values(
+                    run=event.run,
+                    at=_now(),
+                    stream=event.stream,
+                    kind=event.kind,
+                    facts=json.dumps(event.facts()),
+                )
+            )
+
+    def start_attempt(self, run: str, stream: str, number: int, *, own_session: bool) -> int:
+        """Record that an attempt begins; return its id."""
+        with self._transaction() as db:
+            result = db.execute(
+                t.attempts.insert().values(
+                    run=run,
+                    stream=stream,
+                    number=number,
+                    own_session=own_session,
+                    started_at=_now(),
+                    outcome="running",
+                )
+            )
+            return int(result.inserted_primary_key[0])  # type: ignore[index]
+
+    def end_attempt(self, attempt: int, outcome: str, message: str | None = None) -> None:
+        """Record how an attempt has ended: `ok` or the error's class."""
+        with self._transaction() as db:
+            db.execute(
+                t.attempts.update()
+                .where(t.attempts.c.id == attempt)
+                .values(outcome=outcome, message=message, ended_at=_now())
+            )
+
+    def close_stream(self, run: str, stream: str, counts: Counts, **facts: object) -> None:
+        """Record a stream's result in a run: window, status, attempts, seconds, error, message."""
+        with self._transaction() as db:
+            db.execute(t.stream_runs.insert().values(run=run, stream=stream, **asdict(counts), **facts))
+
+    def keep_artifact(self, run: str, stream: str, number: int, landed: Landed, path: Path) -> Artifact:
+        """Record a kept file as waiting to be staged."""
+        window, fetched_at = landed.window, datetime.now(UTC)
+        artifact = Artifact(
+            id=f"{run}.{stream.rsplit('.', 1)[-1]}.{number}",
+            path=path,
+            name=landed.name,
+            sha256=landed.sha256,
+            size_bytes=landed.size_bytes,
+            window=window,
+            fetched_at=fetched_at,
+        )
+        with self._transaction() as db:
+            db.execute(
+                t.artifacts.insert().values(
+                    id=artifact.id,
+                    run=run,
+                    stream=stream,
+                    name=landed.name,
+                    sha256=landed.sha256,
+                    size_bytes=landed.size_bytes,
+                    window_start=window and window.start.isoformat(),
+                    window_end=window and window.end.isoformat(),
+                    timezone=window and window.timezone,
+                    fetched_at=fetched_at.isoformat(),
+                    state=KEPT,
+                )
+            )
+        return artifact
+
+    def artifacts(self, stream: str, raw: Path, *states: str) -> list[Artifact]:
+        """Return a stream's kept files in these states, oldest first; raw is the raw zone's folder."""
+        table = t.artifacts
+        query = sa.select(table).where(table.c.stream == stream).order_by(table.c.number)
+        if states:
+            query = query.where(table.c.state.in_(states))
+        return [_artifact(row, raw) for row in self._rows(query)]
+
+    def refuse_artifact(self, artifact: str, reason: str) -> None:
+        """Record that a file could not become a batch; it stays in raw for a replay."""
+        with self._transaction() as db:
+            db.execute(
+                t.artifacts.update()
+                .where(t.artifacts.c.id == artifact)
+                .values(state=REFUSED, reason=reason)
+            )
+
+    def batch_staged(
+        self,
+        batch: Batch,
+        artifact: str | None,
+        destinations: Sequence[str],
+        rejected: Sequence[Rejected],
+        held_because: str | None = None,
+    ) -> None:
+        """Record a batch with its pending deliveries and quarantined rows; a held one waits for a person."""
+        with self._transaction() as db:
+            _insert_batch(db, batch, artifact, destinations, rejected, held_because)
+
+    def batch_replayed(
+        self, batch: Batch, artifact: str, rejected: Sequence[Rejected], held_because: str | None
+    ) -> None:
+        """Record a batch that takes the place of all earlier ones of its artifact; it is delivered by the replay."""
+        with self._transaction() as db:
+            former = sa.select(t.batches.c.id).where(t.batches.c.artifact == artifact)
+            db.execute(t.quarantine.delete().where(t.quarantine.c.batch.in_(former)))
+            db.execute(t.deliveries.delete().where(t.deliveries.c.batch.in_(former), t.deliveries.c.state == HELD))
+            db.execute(t.batches.update().where(t.batches.c.artifact == artifact).values(state=REPLACED))
+            _insert_batch(db, batch, artifact, (), rejected, held_because)
+
+    def accept_held(self, stream: str) -> int:
+        """Let the stream's held batches go on; return how many there were."""
+        with self._transaction() as db:
+            held = t.batches.c.state == HELD
+            result = db.execute(
+                t.batches.update().where(t.batches.c.stream == stream, held).values(state=PENDING)
+            )
+            db.execute(
+                t.deliveries.update()
+                .where(t.deliveries.c.stream == stream, t.deliveries.c.state == HELD)
+                .values(state=PENDING)
+            )
+            return result.rowcount
+
+    def pending(self, stream: str | None = None) -> list[PendingDelivery]:
+        """Return what is still to be delivered, of one stream or of all, oldest first."""
+        table = t.deliveries
+        query = sa.select(table.c.batch, table.c.destination).where(table.c.state == PENDING)
+        if stream:
+            query = query.where(table.c.stream == stream)
+        return [PendingDelivery(**row) for row in self._rows(query.order_by(table.c.number))]
+
+    def delivered(
+        self, batch: Batch, destination: str, counts: Counts, refused: Sequence[Rejected]
+    ) -> None:
+        """Record what a destination has confirmed; with its last delivery, the batch is done."""
+        table = t.deliveries
+        with self._transaction() as db:
+            db.execute(
+                table.update()
+                .where(table.c.batch == batch.id, table.c.destination == destination)
+                .values(state=DONE, changed_at=_now(), message=None, **asdict(counts))
+            )
+            _quarantine(db, batch, None, refused, destination)
+            open_ones = sa.select(sa.func.count()).where(table.c.batch == batch.id, table.c.state != DONE)
+            if not db.execute(open_ones).scalar_one():
+                db.execute(t.batches.update().where(t.batches.c.id == batch.id).values(state=DONE))
+
+    def delivery_failed(self, batch: str, destination: str, message: str) -> None:
+        """Record why a delivery stays pending."""
+        table = t.deliveries
+        with self._transaction() as db:
+            db.execute(
+                table.update()
+                .where(table.c.batch == batch, table.c.destination == destination)
+                .values(failures=table.c.failures + 1, message=message, changed_at=_now())
+            )
+
+    def cursor(self, stream: str) -> Cursor:
+        """Return where the stream goes on; empty if it never got anywhere."""
+        rows = self._rows(sa.select(t.cursors).where(t.cursors.c.stream == stream))
+        if not rows:
+            return Cursor()
+        end, columns = rows[0]["window_end"], rows[0]["columns"]
+        return Cursor(
+            cursor=rows[0]["cursor"],
+            window_end=end and date.fromisoformat(end),
+            columns=tuple(json.loads(columns)) if columns else (),
+        )
+
+    def move_cursor(self, stream: str, cursor: str | None, window: Window) -> None:
+        """Move the cursor; the last day of success never moves back."""
+        before = self.cursor(stream).window_end
+        end = max(before, window.end) if before else window.end
+        with self._transaction() as db:
+            _set_cursor(
+                db, stream, {"cursor": cursor, "window_end": end.isoformat(), "moved_at": _now()}
+            )
+
+    def earlier_rows(self, stream: str, most: int = 10) -> tuple[int, ...]:
+        """Return the row counts of the stream's last delivered batches, newest first."""
+        table = t.batches
+        query = (
+            sa.select(table.c.rows)
+            .where(table.c.stream == stream, table.c.state == DONE)
+            .order_by(table.c.number.desc())
+            .limit(most)
+        )
+        return tuple(row["rows"] for row in self._rows(query))
+
+    def batches(self, stream: str) -> list[str]:
+        """Return the ids of a stream's delivered batches that came from files, in the order of the files."""
+        table = t.batches
+        query = (
+            sa.select(table.c.id)
+            .join(t.artifacts, t.artifacts.c.id == table.c.artifact)
+            .where(table.c.stream == stream, table.c.state == DONE)
+            .order_by(t.artifacts.c.number)
+        )
+        return [row["id"] for row in self._rows(query)]
+
+    def runs(self, pipeline: str | None = None, most: int = 20) -> list[dict[str, Any]]:
+        """Return runs, newest first, each with its `streams`."""
+        query = sa.select(t.runs).order_by(t.runs.c.started_at.desc(), t.runs.c.id.desc()).limit(most)
+        if pipeline:
+            query = query.where(t.runs.c.pipeline == pipeline)
+        found = self._rows(query)
+        for run in found:
+            streams = sa.select(t.stream_runs).where(t.stream_runs.c.run == run["id"])
+            run["streams"] = [
+                {name: value for name, value in row.items() if name != "run"} for row in self._rows(streams)
+            ]
+        return found
+
+    def last_result(self, stream: str) -> dict[str, Any] | None:
+        """Return the stream's result in its last run, with `started_at`, or None."""
+        query = (
+            sa.select(t.stream_runs, t.runs.c.started_at)
+            .join(t.runs, t.runs.c.id == t.stream_runs.c.run)
+            .where(t.stream_runs.c.stream == stream)
+            .order_by(t.runs.c.started_at.desc())
+            .limit(1)
+        )
+        rows = self._rows(query)
+        return rows[0] if rows else None
+
+    def events(self, run: str) -> list[dict[str, Any]]:
+        """Return a run's events in order; run may be the beginning of an id."""
+        query = sa.select(t.events).where(t.events.c.run.startswith(run, autoescape=True))
+        rows = self._rows(query.order_by(t.events.c.id))
+        return [{**row, "facts": json.loads(row["facts"])} for row in rows]
+
+    def open_work(self) -> list[dict[str, Any]]:
+        """Return what waits, by stream: pending deliveries, held batches, quarantined rows, refused files."""
+        counted = [
+            ("pending deliveries", t.deliveries, t.deliveries.c.state == PENDING),
+            ("held batches", t.batches, t.batches.c.state == HELD),
+            ("quarantined rows", t.quarantine, t.quarantine.c.state == "open"),
+            ("refused files", t.artifacts, t.artifacts.c.state == REFUSED),
+        ]
+        found = []
+        for what, table, condition in counted:
+            stream = table.c.stream
+            query = sa.select(stream, sa.func.count().label("number")).where(condition).group_by(stream)
+            found += [{"what": what, **row} for row in self._rows(query)]
+        return found
+
+
+def _artifact(row: dict[str, Any], raw: Path) -> Artifact:
+    window = None
+    if row["window_start"]:
+        start, end = date.fromisoformat(row["window_start"]), date.fromisoformat(row["window_end"])
+        window = Window(start, end, row["timezone"])
+    return Artifact(
+        id=row["id"],
+        path=raw / row["sha256"][:2] / row["sha256"],
+        name=row["name"],
+        sha256=row["sha256"],
+        size_bytes=row["size_bytes"],
+        window=window,
+        fetched_at=datetime.fromisoformat(row["fetched_at"]),
+    )
+
+
+def _insert_batch(
+    db: sa.Connection,
+    batch: Batch,
+    artifact: str | None,
+    destinations: Sequence[str],
+    rejected: Sequence[Rejected],
+    held_because: str | None,
+) -> None:
+    now, state = _now(), HELD if held_because else PENDING
+    if artifact:
+        db.execute(t.artifacts.update().where(t.artifacts.c.id == artifact).values(state=STAGED))
+    db.execute(
+        t.batches.insert().values(
+            id=batch.id,
+            artifact=artifact,
+            stream=batch.stream,
+            staged_at=now,
+            state=state if destinations or held_because else DONE,
+            rows=batch.rows,
+            duplicate=batch.duplicate,
+            rejected=batch.rejected,
+            reason=held_because,
+        )
+    )
+    for name in destinations:
+        db.execute(
+            t.deliveries.insert().values(
+                batch=batch.id, stream=batch.stream, destination=name, state=state, changed_at=now
+            )
+        )
+    _quarantine(db, batch, artifact, rejected, "")
+    if columns := list(batch.schema()):
+        _set_cursor(db, batch.stream, {"columns": json.dumps(columns)})
+
+
+def _quarantine(
+    db: sa.Connection,
+    batch: Batch,
+    artifact: str | None,
+    rejected: Sequence[Rejected],
+    destination: str,
+) -> None:
+    rows = [
+        {
+            "stream": batch.stream,
+            "artifact": artifact,
+            "batch": batch.id,
+            "row": each.row,
+            "check": each.check,
+            "destination": destination,
+            "state": "open",
+            "at": _now(),
+        }
+        for each in rejected
+    ]
+    if rows:
+        db.execute(t.quarantine.insert(), rows)
+
+
+def _set_cursor(db: sa.Connection, stream: str, values: dict[str, Any]) -> None:
+    from sqlalchemy.dialects.sqlite import insert
+
+    statement = insert(t.cursors).values(stream=stream, **values)
+    db.execute(statement.on_conflict_do_update(index_elements=["stream"], set_=values))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,138 @@
+"""The ledger's tables. No row content anywhere: names, counts, hashes, times and row numbers only."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Float, Integer, MetaData, String, Table
+
+VERSION = 1
+metadata = MetaData()
+
+
+def _counts() -> list[Column[int]]:
+    names = ("new", "updated", "unchanged", "duplicate", "rejected")
+    return [Column(name, Integer, nullable=False, default=0) for name in names]
+
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("pipeline", String, nullable=False, index=True),
+    Column("window", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("exit_code", Integer),
+    Column("started_at", String, nullable=False),
+    Column("ended_at", String),
+    Column("pid", Integer, nullable=False),
+    Column("version", String, nullable=False),
+)
+
+stream_runs = Table(
+    "stream_runs",
+    metadata,
+    Column("run", String, primary_key=True),
+    Column("stream", String, primary_key=True),
+    Column("window", String, nullable=False),
+    Column("status", String, nullable=False),
+    *_counts(),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("seconds", Float),
+    Column("error", String),
+    Column("message", String),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", String, nullable=False, index=True),
+    Column("stream", String, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("own_session", Boolean, nullable=False),
+    Column("started_at", String, nullable=False),
+    Column("ended_at", String),
+    Column("outcome", String, nullable=False),
+    Column("message", String),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", String, nullable=False, index=True),
+    Column("at", String, nullable=False),
+    Column("stream", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("facts", String, nullable=False),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("run", String, nullable=False),
+    Column("stream", String, nullable=False, index=True),
+    Column("name", String, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("window_start", String),
+    Column("window_end", String),
+    Column("timezone", String),
+    Column("fetched_at", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", String),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("artifact", String),
+    Column("stream", String, nullable=False, index=True),
+    Column("staged_at", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("duplicate", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
+    Column("reason", String),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("batch", String, nullable=False, index=True),
+    Column("stream", String, nullable=False, index=True),
+    Column("destination", String, nullable=False),
+    Column("state", String, nullable=False),
+    *_counts(),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("message", String),
+    Column("changed_at", String, nullable=False),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("stream", String, primary_key=True),
+    Column("cursor", String),
+    Column("window_end", String),
+    Column("columns", String),
+    Column("moved_at", String),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("stream", String, nullable=False, index=True),
+    Column("artifact", String),
+    Column("batch", String, nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("check", String, nullable=False),
+    Column("destination", String, nullable=False, default=""),
+    Column("state", String, nullable=False),
+    Column("at", String, nullable=False),
+)

@@ -1,0 +1,187 @@
+"""Replay: staging rebuilt from raw, curated and the destinations from staging. No login, no fetch."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from backhaul import __version__
+from backhaul.config import resolved
+from backhaul.destinations import Warehouse
+from backhaul.engine.deliver import Deliverer
+from backhaul.engine.events import BatchStaged, RunEnded, RunStarted, StreamDone, StreamFailed, Subscriber, Warned
+from backhaul.engine.haul import DONE, FAILED, StreamResult, record_result
+from backhaul.engine.ledger import KEPT, REFUSED, STAGED
+from backhaul.engine.lock import pipeline_lock
+from backhaul.engine.run import Installation, RunResult, Telling, new_run_id, outcome
+from backhaul.engine.stage import Stager
+from backhaul.engine.systems import Target
+from backhaul.errors import BackhaulError, CheckFailed
+from backhaul.lake import Lake
+from backhaul.model import ROW, Batch, Counts, Destination, Stream
+from backhaul.retry import Budget
+
+ZONES = ("staging", "curated")
+
+
+def replay_pipeline(
+    target: Target, installation: Installation, zones: Sequence[str], subscribers: Sequence[Subscriber] = ()
+) -> RunResult:
+    """Rebuild the named zones of every stream of target, each from the zone before it.
+
+    A file that still cannot be staged leaves its former batch in place and fails its stream. Rebuilding curated
+    merges all batches, oldest first, into an empty table and then what came of it into the real one, so that the
+    counts say what the replay has changed. Raises AlreadyRunning.
+    """
+    pipeline = resolved(target.pipeline, installation.settings)
+    with pipeline_lock(installation.data / "locks", target.name, wait=False):
+        started, ledger = time.monotonic(), installation.ledger
+        run = new_run_id(datetime.now(UTC))
+        tell = Telling([ledger.record, *subscribers])
+        streams = tuple(pipeline.streams)
+        ledger.open_run(run, target.name, f"replay {' '.join(zones)}", __version__)
+        tell(RunStarted(run=run, pipeline=target.name, streams=len(streams), dry_run=False))
+        results = [
+            Replay(run, target.name, stream, pipeline.timezone, installation, tell).run(zones)
+            for stream in streams
+        ]
+        status, exit_code = outcome(results, automated=False)
+        ledger.close_run(run, status, exit_code)
+        seconds = time.monotonic() - started
+        tell(RunEnded(run=run, status=status, exit_code=exit_code, seconds=round(seconds, 3)))
+        return RunResult(run, target.name, status, exit_code, seconds, tuple(results))
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Rebuilds the zones of one stream."""
+
+    run_id: str
+    pipeline: str
+    stream: Stream
+    timezone: str
+    installation: Installation
+    tell: Telling
+
+    @property
+    def name(self) -> str:
+        """The stream's full name."""
+        return f"{self.pipeline}.{self.stream.name}"
+
+    @property
+    def lake(self) -> Lake:
+        """The installation's lake."""
+        return self.installation.lake
+
+    def run(self, zones: Sequence[str]) -> StreamResult:
+        """Rebuild zones in their order; the counts are those of curated's headline destination."""
+        started, counts, error, status = time.monotonic(), Counts(), None, DONE
+        try:
+            self._nothing_pending()
+            if "staging" in zones:
+                self._rebuild_staging()
+            if "curated" in zones:
+                counts = self._rebuild_curated()
+            seconds = round(time.monotonic() - started, 3)
+            self.tell(StreamDone(run=self.run_id, stream=self.name, counts=counts, seconds=seconds))
+        except BackhaulError as failure:
+            error, status = failure, FAILED
+            self.tell(
+                StreamFailed(
+                    run=self.run_id,
+                    stream=self.name,
+                    error=type(failure).__name__,
+                    message=str(failure),
+                    next_step=failure.next_step,
+                    severity=failure.severity,
+                    attempts=0,
+                )
+            )
+        result = StreamResult(self.name, status, "replay", counts, 0, time.monotonic() - started, error)
+        record_result(self.installation.ledger, self.run_id, result)
+        return result
+
+    def _nothing_pending(self) -> None:
+        if waiting := len(self.installation.ledger.pending(self.name)):
+            raise CheckFailed(
+                f"{self.name}: {waiting} deliveries are still pending; nothing was replayed",
+                next_step=f"Run `backhaul run {self.name}` first, so that they arrive in their order.",
+            )
+
+    def _rebuild_staging(self) -> None:
+        ledger = self.installation.ledger
+        stager = Stager(self.name, self.stream, self.timezone, self.lake.staging)
+        failed: list[BackhaulError] = []
+        for number, artifact in enumerate(
+            ledger.artifacts(self.name, self.lake.raw.folder, KEPT, STAGED, REFUSED), start=1
+        ):
+            try:
+                self.lake.raw.verify(artifact.sha256)
+                staged = stager.stage(artifact, f"{self.run_id}.{self.stream.name}.{number}")
+            except BackhaulError as error:
+                failed.append(error)
+                self.tell(Warned(run=self.run_id, stream=self.name, message=f"{artifact.name}: {error}"))
+                continue
+            ledger.batch_replayed(staged.batch, artifact.id, staged.rejected, staged.held_because)
+            self.tell(
+                BatchStaged(
+                    run=self.run_id,
+                    stream=self.name,
+                    batch=staged.batch.id,
+                    rows=staged.batch.rows,
+                    duplicate=staged.batch.duplicate,
+                    rejected=staged.batch.rejected,
+                )
+            )
+        if failed:
+            raise failed[0]
+
+    def _rebuild_curated(self) -> Counts:
+        batches = [self._loaded(batch_id) for batch_id in self.installation.ledger.batches(self.name)]
+        if not batches:
+            return Counts()
+        with tempfile.TemporaryDirectory(prefix="backhaul-replay-") as folder:
+            rebuilt = Warehouse(str(Path(folder) / "rebuilt.db"))
+            for batch in batches:
+                rebuilt.write(self.stream, rebuilt.compare(self.stream, batch))
+            batch = self._staged_again(rebuilt)
+        destinations: tuple[Destination, ...] = (self.installation.curated, *self.stream.to)
+        ledger = self.installation.ledger
+        ledger.batch_staged(batch, None, [each.name for each in destinations], ())
+        deliverer = Deliverer(
+            run=self.run_id,
+            name=self.name,
+            stream=self.stream,
+            destinations=destinations,
+            staging=self.lake.staging,
+            ledger=ledger,
+            budget=Budget(),
+            emit=self.tell,
+        )
+        outcome_here = deliverer.deliver_pending(left_over=False)
+        if outcome_here.failures:
+            raise outcome_here.failures[0]
+        return outcome_here.counts
+
+    def _loaded(self, batch_id: str) -> Batch:
+        batch = self.lake.staging.load(batch_id)
+        if batch is None:
+            raise BackhaulError(
+                f"{self.name}: batch {batch_id} is gone from staging",
+                next_step=f"Rebuild it first: backhaul replay {self.name} staging",
+            )
+        return batch
+
+    def _staged_again(self, rebuilt: Warehouse) -> Batch:
+        writer = self.lake.staging.writer(
+            f"{self.run_id}.{self.stream.name}.curated", self.name, self.stream.key, self.timezone
+        )
+        rows = 0
+        for frame in rebuilt.read(self.stream.target):
+            writer.add(frame.with_row_index(ROW, offset=rows + 1))
+            rows += frame.height
+        return writer.finish(0)

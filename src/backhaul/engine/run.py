@@ -1,0 +1,297 @@
+"""A run: the lock, the ledger, the streams side by side, and what it all came to."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event as Flag
+from threading import Lock
+
+from backhaul import __version__
+from backhaul.config import resolved
+from backhaul.destinations import Warehouse
+from backhaul.engine.events import Event, RunEnded, RunStarted, StreamFailed, Subscriber
+from backhaul.engine.haul import (
+    DONE,
+    FAILED,
+    LOGIN,
+    PENDING,
+    Haul,
+    RunContext,
+    StreamResult,
+    record_result,
+)
+from backhaul.engine.ledger import Ledger
+from backhaul.engine.lock import pipeline_lock
+from backhaul.engine.sessions import SharedSessions
+from backhaul.engine.systems import Target
+from backhaul.errors import BackhaulError, ConfigError
+from backhaul.lake import Lake
+from backhaul.model import Counts, Stream
+from backhaul.retry import Budget
+from backhaul.sessions.vault import Vault
+
+CURATED = "curated"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Where one installation keeps its data, and its settings by name."""
+
+    data: Path
+    settings: dict[str, str] = field(repr=False)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger."""
+        return Ledger(self.data / "ledger.db")
+
+    @property
+    def lake(self) -> Lake:
+        """The zones."""
+        return Lake(self.data / "lake")
+
+    @property
+    def warehouse(self) -> Path:
+        """The file of the curated tables."""
+        return self.data / "warehouse.db"
+
+    @property
+    def curated(self) -> Warehouse:
+        """The curated tables as a destination."""
+        return Warehouse(str(self.warehouse), name=CURATED)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a person may say about one run; see `backhaul run --help`."""
+
+    window: str | None = None
+    file: Path | None = None
+    dry_run: bool = False
+    accept: bool = False
+    individual_sessions: bool = False
+    wait: bool = False
+    automated: bool = False
+    budget: Budget = Budget()
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A run that has ended."""
+
+    run: str
+    pipeline: str
+    status: str
+    exit_code: int
+    seconds: float
+    streams: tuple[StreamResult, ...]
+
+    @property
+    def counts(self) -> Counts:
+        """The headline counts of all streams together."""
+        return sum((each.counts for each in self.streams), Counts())
+
+
+def run_pipeline(
+    target: Target,
+    installation: Installation,
+    options: RunOptions,
+    subscribers: Sequence[Subscriber] = (),
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> RunResult:
+    """Run a pipeline once and return what came of it.
+
+    Raises ConfigError before anything starts, AlreadyRunning, and KeyboardInterrupt after recording the run as
+    interrupted.
+    """
+    pipeline = resolved(target.pipeline, installation.settings)
+    streams = tuple(pipeline.streams)
+    _check(target.name, streams, options)
+    with ExitStack() as stack:
+        locks = installation.data / "locks"
+        if not options.dry_run:
+            stack.enter_context(pipeline_lock(locks, target.name, wait=options.wait))
+        place = stack.enter_context(_place(installation, options.dry_run))
+        ledger, lake = place.ledger, place.lake
+        lake.clear_landing(target.name)
+        sessions = SharedSessions(Vault(place.data / "vault"), options.budget)
+        run = new_run_id(clock())
+        tell = Telling([ledger.record, *subscribers])
+        context = RunContext(
+            run=run,
+            pipeline=target.name,
+            timezone=pipeline.timezone,
+            now=clock(),
+            lake=lake,
+            ledger=ledger,
+            sessions=sessions,
+            curated=installation.curated,
+            budget=options.budget,
+            emit=tell,
+            stop=Flag(),
+            window=options.window,
+            file=options.file,
+            dry_run=options.dry_run,
+            accept=options.accept,
+            individual_sessions=options.individual_sessions,
+            memory=installation.ledger if options.dry_run else None,
+        )
+        return _recorded_run(context, streams, options)
+
+
+def _recorded_run(context: RunContext, streams: tuple[Stream, ...], options: RunOptions) -> RunResult:
+    started, ledger = time.monotonic(), context.ledger
+    ledger.open_run(context.run, context.pipeline, options.window or "", __version__)
+    context.emit(
+        RunStarted(
+            run=context.run, pipeline=context.pipeline, streams=len(streams), dry_run=options.dry_run
+        )
+    )
+    try:
+        results = _haul_all(context, streams)
+    except KeyboardInterrupt:
+        ledger.close_run(context.run, "interrupted", 130)
+        raise
+    finally:
+        context.sessions.close()
+    status, exit_code = outcome(results, automated=options.automated)
+    seconds = time.monotonic() - started
+    ledger.close_run(context.run, status, exit_code)
+    context.emit(
+        RunEnded(run=context.run, status=status, exit_code=exit_code, seconds=round(seconds, 3))
+    )
+    context.lake.clear_landing(context.pipeline)
+    return RunResult(context.run, context.pipeline, status, exit_code, seconds, tuple(results))
+
+
+def _haul_all(context: RunContext, streams: tuple[Stream, ...]) -> list[StreamResult]:
+    """Haul the streams of each source side by side, as many as the source allows, and the sources as well."""
+    by_source: dict[int, list[Stream]] = {}
+    for stream in streams:
+        by_source.setdefault(id(stream.source), []).append(stream)
+    futures: dict[str, Future[StreamResult]] = {}
+    with ExitStack() as stack:
+        for group in by_source.values():
+            workers = min(len(group), max(1, group[0].source.parallel))
+            pool = stack.enter_context(ThreadPoolExecutor(workers, thread_name_prefix="haul"))
+            for stream in group:
+                futures[stream.name] = pool.submit(_haul_recorded, context, stream)
+        try:
+            return [futures[stream.name].result() for stream in streams]
+        except KeyboardInterrupt:
+            context.stop.set()
+            for future in futures.values():
+                future.cancel()
+            context.sessions.close()
+            raise
+
+
+def _haul_recorded(context: RunContext, stream: Stream) -> StreamResult:
+    haul = Haul(context, stream)
+    started = time.monotonic()
+    try:
+        return haul.run()
+    except Exception as error:
+        # The one place where a stream ends that nobody foresaw. The text of a foreign error may quote a row.
+        unforeseen = BackhaulError(f"{haul.name}: unexpected {type(error).__name__}{_where(error)}")
+        unforeseen.__cause__ = error
+        seconds = time.monotonic() - started
+        result = StreamResult(haul.name, FAILED, "", haul.counts, haul.attempts, seconds, unforeseen)
+        record_result(context.ledger, context.run, result)
+        context.emit(
+            StreamFailed(
+                run=context.run,
+                stream=haul.name,
+                error=type(error).__name__,
+                message=str(unforeseen),
+                next_step=unforeseen.next_step,
+                severity=unforeseen.severity,
+                attempts=haul.attempts,
+            )
+        )
+        return result
+
+
+def _where(error: BaseException) -> str:
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        place = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    if isinstance(error, OSError) and error.strerror:
+        return f" ({error.strerror}){place}"
+    return place
+
+
+def outcome(results: Sequence[StreamResult], *, automated: bool) -> tuple[str, int]:
+    """Return the run's status in a word and its exit code, from what its streams came to."""
+    statuses = {result.status for result in results}
+    bad = statuses - {DONE, LOGIN}
+    if not bad:
+        if LOGIN not in statuses:
+            return "done", 0
+        return "login needed", 0 if automated and DONE in statuses else 4
+    if DONE in statuses or bad == {PENDING}:
+        return "partly done", 3
+    return "failed", 1
+
+
+def outcome_of_all(results: Sequence[RunResult]) -> int:
+    """Return the exit code of several runs: the gravest, in the order 1, 3, 4, 0."""
+    codes = {result.exit_code for result in results}
+    return next((code for code in (1, 3, 4) if code in codes), 0)
+
+
+def new_run_id(now: datetime) -> str:
+    """Return an id that sorts by time and that two processes do not share."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _check(name: str, streams: tuple[Stream, ...], options: RunOptions) -> None:
+    if options.file:
+        if len(streams) != 1:
+            names = ", ".join(f"{name}.{stream.name}" for stream in streams)
+            raise ConfigError(
+                f"--file feeds one stream; {name} has {len(streams)}", next_step=f"Name one of: {names}."
+            )
+        if not options.file.is_file():
+            raise ConfigError(f"--file {options.file}: there is no such file")
+    for stream in streams:
+        names_of_destinations = [CURATED, *(each.name for each in stream.to)]
+        if len(set(names_of_destinations)) < len(names_of_destinations):
+            raise ConfigError(f"{name}.{stream.name}: two destinations share a name: {names_of_destinations}")
+        if stream.personal:
+            raise ConfigError(
+                f"{name}.{stream.name}: personal=True needs the encrypted lake, which this version does not have",
+                next_step="Leave the stream out until then; it is refused rather than stored in the clear.",
+            )
+
+
+@contextmanager
+def _place(installation: Installation, dry_run: bool) -> Iterator[Installation]:
+    """Give the installation itself, or for a dry run an empty one that is thrown away."""
+    if not dry_run:
+        yield installation
+        return
+    with tempfile.TemporaryDirectory(prefix="backhaul-dry-run-") as folder:
+        yield replace(installation, data=Path(folder))
+
+
+class Telling:
+    """Tells each event to every subscriber, one at a time."""
+
+    def __init__(self, subscribers: Sequence[Subscriber]) -> None:
+        self._subscribers = subscribers
+        self._lock = Lock()
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            for subscriber in self._subscribers:
+                subscriber(event)

@@ -1,0 +1,44 @@
+"""Windows in a person's words, and the window of nobody's word."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from backhaul.errors import ConfigError
+from backhaul.model import Window
+
+
+def parse_window(words: str, now: datetime, timezone: str) -> Window:
+    """Return the window that words name: a day, `FIRST..LAST`, `today`, `yesterday` or `last:7d` (ending today).
+
+    Raises ConfigError for anything else.
+    """
+    today = now.astimezone(ZoneInfo(timezone)).date()
+    try:
+        if words == "today":
+            return Window(today, today, timezone)
+        if words == "yesterday":
+            yesterday = today - timedelta(days=1)
+            return Window(yesterday, yesterday, timezone)
+        if last := re.fullmatch(r"last:([1-9]\d{0,3})d", words):
+            return Window(today - timedelta(days=int(last[1]) - 1), today, timezone)
+        first, dots, end = words.partition("..")
+        return Window(date.fromisoformat(first), date.fromisoformat(end if dots else first), timezone)
+    except ValueError:
+        raise ConfigError(
+            f"window {words!r} is not one we know",
+            next_step="Say 2025-09-12, 2025-09-01..2025-09-12, today, yesterday or last:7d.",
+        ) from None
+
+
+def default_window(now: datetime, timezone: str, last_end: date | None, look_back_days: int) -> Window:
+    """Return the window of a run that was given none: from the last success less the look-back, up to today.
+
+    last_end is the last day of the last success; without one, it is yesterday and today.
+    """
+    today = now.astimezone(ZoneInfo(timezone)).date()
+    if last_end is None:
+        return Window(today - timedelta(days=1), today, timezone)
+    return Window(min(last_end - timedelta(days=look_back_days), today), today, timezone)

@@ -1,0 +1,8 @@
+"""The zones on disk: landing, raw, staging. Whatever is in them is whole."""
+
+from backhaul.lake.landing import LandingFolder
+from backhaul.lake.raw import RawStore
+from backhaul.lake.staging import BatchWriter, StagingArea
+from backhaul.lake.zones import Lake
+
+__all__ = ["BatchWriter", "Lake", "LandingFolder", "RawStore", "StagingArea"]

@@ -1,0 +1,207 @@
+"""Staging: the good rows of one artifact as a folder of Parquet parts, each key once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backhaul.errors import ConfigError, SourceChanged
+from backhaul.lake.durable import publish, sync_file, write_text
+from backhaul.lake.landing import safe_name
+from backhaul.model import ROW, Batch, Changes, Rejected
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MANIFEST = "batch.json"
+
+
+@dataclass(frozen=True)
+class StagingArea:
+    """Batches by id, with the saved changes of each destination beside them."""
+
+    folder: Path
+
+    def writer(self, batch_id: str, stream: str, key: tuple[str, ...], timezone: str) -> BatchWriter:
+        """Return a writer for a new batch; what an interrupted writer of the same id left is removed."""
+        part = self.folder / f"{batch_id}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        return BatchWriter(part, self.folder / batch_id, stream, key, timezone)
+
+    def load(self, batch_id: str) -> Batch | None:
+        """Return a finished batch, or None if there is none of this id."""
+        folder = self.folder / batch_id
+        if not (folder / MANIFEST).exists():
+            return None
+        facts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return Batch(
+            id=batch_id,
+            stream=facts["stream"],
+            parts=tuple(folder / name for name in facts["parts"]),
+            rows=facts["rows"],
+            duplicate=facts["duplicate"],
+            rejected=facts["rejected"],
+            timezone=facts["timezone"],
+            empty=tuple(facts["empty"]),
+        )
+
+    def save_changes(self, destination: str, changes: Changes) -> None:
+        """Keep what a destination found, so that a write repeated after a crash reports the same counts."""
+        path = self._changes_path(changes.batch.id, destination)
+        part = path.with_name(path.name + ".part")
+        changes.classes.rename("class").to_frame().write_parquet(part, compression="zstd")
+        sync_file(part)
+        refused = [[each.row, each.check] for each in changes.refused]
+        write_text(path.with_suffix(".json"), json.dumps(refused))
+        publish(part, path)
+
+    def load_changes(self, destination: str, batch: Batch) -> Changes | None:
+        """Return what was saved for this batch and destination, or None."""
+        import polars as pl
+
+        path = self._changes_path(batch.id, destination)
+        if not path.exists():
+            return None
+        refused = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        return Changes(
+            batch, pl.read_parquet(path)["class"], tuple(Rejected(row, check) for row, check in refused)
+        )
+
+    def _changes_path(self, batch_id: str, destination: str) -> Path:
+        return self.folder / batch_id / f"changes-{safe_name(destination)}.parquet"
+
+
+@dataclass
+class BatchWriter:
+    """Writes one batch: `add` frames in file order, then `finish`. Nothing is visible before `finish` returns."""
+
+    part: Path
+    final: Path
+    stream: str
+    key: tuple[str, ...]
+    timezone: str
+    _parts: list[Path] = field(default_factory=list)
+    _schema: dict[str, pl.DataType] = field(default_factory=dict)
+    _filled: set[str] = field(default_factory=set)
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Write rows (with `_row`). Raises ConfigError if their types differ from the frames before."""
+        frame = storable(frame, self.stream)
+        if not self._schema:
+            self._schema = dict(frame.schema)
+        elif dict(frame.schema) != self._schema:
+            raise ConfigError(
+                f"{self.stream}: the frames of one file have different columns or types",
+                next_step="Let the stream's transform cast its columns to fixed types.",
+            )
+        self._filled.update(column.name for column in frame if column.null_count() < frame.height)
+        path = self.part / f"part-{len(self._parts):05d}.parquet"
+        frame.write_parquet(path, compression="zstd", compression_level=1)
+        self._parts.append(path)
+
+    def finish(self, rejected: int) -> Batch:
+        """Settle keys that stand twice (the last row wins) and publish the batch."""
+        duplicate, rows = self._settle_duplicates()
+        facts = {
+            "stream": self.stream,
+            "parts": [path.name for path in self._parts],
+            "rows": rows,
+            "duplicate": duplicate,
+            "rejected": rejected,
+            "timezone": self.timezone,
+            "empty": [name for name in self._schema if name not in self._filled],
+        }
+        for path in self._parts:
+            sync_file(path)
+        write_text(self.part / MANIFEST, json.dumps(facts))
+        shutil.rmtree(self.final, ignore_errors=True)
+        publish(self.part, self.final)
+        batch = StagingArea(self.final.parent).load(self.final.name)
+        assert batch is not None
+        return batch
+
+    def _settle_duplicates(self) -> tuple[int, int]:
+        """Return (duplicates dropped, rows kept). Holds eight bytes for each row, and the keys of suspects."""
+        import polars as pl
+
+        # The hash lives for this call only; two keys that share one are told apart by themselves below.
+        digest = pl.struct(self.key).hash().alias("digest")
+        hashes = [pl.read_parquet(path, columns=list(self.key)).select(digest) for path in self._parts]
+        digests = pl.concat(hashes).to_series() if hashes else pl.Series(dtype=pl.UInt64)
+        suspect = digests.is_duplicated()
+        if not suspect.any():
+            return 0, digests.len()
+        dropped = 0
+        for path, losers in zip(self._parts, self._losers(suspect), strict=True):
+            if losers.any():
+                dropped += int(losers.sum())
+                kept = pl.read_parquet(path).filter(~losers)
+                kept.write_parquet(path, compression="zstd", compression_level=1)
+        return dropped, digests.len() - dropped
+
+    def _losers(self, suspect: pl.Series) -> list[pl.Series]:
+        """Return for each part which rows have a later row of the same key."""
+        import polars as pl
+
+        heights, found, offset = [], [], 0
+        for path in self._parts:
+            keys = pl.read_parquet(path, columns=list(self.key)).with_row_index("at", offset=offset)
+            heights.append(keys.height)
+            found.append(keys.filter(suspect.slice(offset, keys.height)))
+            offset += keys.height
+        suspects = pl.concat(found)
+        lost = suspects.filter(~pl.struct(self.key).is_last_distinct())["at"]
+        flags = pl.int_range(offset, dtype=lost.dtype, eager=True).is_in(lost.implode())
+        starts = [sum(heights[:n]) for n in range(len(heights))]
+        return [flags.slice(start, height) for start, height in zip(starts, heights, strict=True)]
+
+
+def storable(frame: pl.DataFrame, stream: str) -> pl.DataFrame:
+    """Return frame with the few types that every destination knows.
+
+    Those are String, Int64, Float64, Boolean, Date, Datetime (microseconds, UTC) and Decimal.
+    Raises ConfigError for lists, structs and the like.
+    """
+    import polars as pl
+
+    casts = []
+    for name, dtype in frame.schema.items():
+        if dtype in (pl.String, pl.Int64, pl.Float64, pl.Boolean, pl.Date) or isinstance(dtype, pl.Decimal):
+            continue
+        if dtype == pl.Datetime("us", "UTC"):
+            continue
+        if isinstance(dtype, pl.Datetime) and dtype.time_zone:
+            casts.append(pl.col(name).dt.convert_time_zone("UTC").dt.cast_time_unit("us"))
+        elif dtype.is_integer():
+            casts.append(pl.col(name).cast(pl.Int64))
+        elif dtype.is_float():
+            casts.append(pl.col(name).cast(pl.Float64))
+        elif dtype in (pl.Null, pl.Categorical, pl.Time) or isinstance(dtype, pl.Enum):
+            casts.append(pl.col(name).cast(pl.String))
+        else:
+            raise ConfigError(
+                f"{stream}: column {name!r} has type {dtype}, which no destination can take",
+                next_step="Let the stream's transform turn it into text, a number, a date or a time.",
+            )
+    return frame.with_columns(casts) if casts else frame
+
+
+def keyed(frame: pl.DataFrame, key: tuple[str, ...], stream: str) -> pl.DataFrame:
+    """Return frame with its key columns as trimmed text, empty ones as null.
+
+    Exports pad their ids with spaces. Raises SourceChanged if a key column is absent.
+    """
+    import polars as pl
+
+    if absent := [name for name in key if name not in frame.columns]:
+        found = [name for name in frame.columns if name != ROW]
+        raise SourceChanged(f"{stream}: key column {', '.join(map(repr, absent))} is missing; found {found}")
+    columns = [pl.col(name).cast(pl.String).str.strip_chars() for name in key]
+    trimmed = frame.with_columns(columns)
+    return trimmed.with_columns(
+        pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in key
+    )

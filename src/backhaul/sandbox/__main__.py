@@ -1,0 +1,35 @@
+"""Run the sandbox back office by hand: `python -m backhaul.sandbox --variant links --fault captcha`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+
+from backhaul.sandbox import Fault, SandboxBackOffice, Variant
+
+
+def main() -> None:
+    """Start the office, say where it is and how to sign in, and wait for Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m backhaul.sandbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=8800, help="0 takes any free one (default: 8800)")
+    parser.add_argument("--variant", type=Variant, default=Variant.STANDARD, help=", ".join(Variant))
+    parser.add_argument(
+        "--fault", type=Fault, action="append", default=[], help=f"may be repeated: {', '.join(Fault)}"
+    )
+    given = parser.parse_args()
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    with SandboxBackOffice(given.variant, given.fault, port=given.port) as office:
+        print(f"Back office at {office.url}\nUser name: {office.username}\nPassword:  {office.password}")
+        print(f"Code, if one is asked for: {office.code}\nCtrl-C ends it.", flush=True)
+        try:
+            # Waits in slices: on Windows an endless wait would not hear Ctrl-C.
+            while not stopped.wait(0.5):
+                pass
+        except KeyboardInterrupt:
+            print()
+
+
+if __name__ == "__main__":
+    main()

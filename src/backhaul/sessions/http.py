@@ -1,0 +1,133 @@
+"""The driver without a browser: httpx for the way there, lxml for the forms."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from http.cookiejar import Cookie
+from urllib.parse import urljoin
+
+from backhaul.errors import SourceChanged, TransientError
+from backhaul.model import Landed
+from backhaul.sessions.answers import NeedsBrowser, Slot, check_status
+from backhaul.sessions.forms import owner, submission, submit_button, submitted_form
+from backhaul.sessions.login import (
+    FormLogin,
+    Verdict,
+    check_verdict,
+    has_captcha,
+    has_captcha_script,
+)
+from backhaul.sessions.pages import Page
+from backhaul.sessions.steps import ExportRequest
+from backhaul.sessions.visit import Visit
+from backhaul.sessions.wire import Answer, Wire
+
+LOGIN_TIMEOUT_S = 60.0
+
+
+class HttpSession:
+    """Cookies and connections to one site; several threads may run exports on it side by side."""
+
+    def __init__(self, source: str, base_url: str, login: FormLogin | None, *, allow_http: bool) -> None:
+        self.source = source
+        self._login = login
+        self._base_url = base_url
+        self._wire = Wire(source, base_url, allow_http=allow_http)
+
+    def sign_in(self) -> None:
+        """Sign in by the form. Raises LoginRequired, TransientError, SourceChanged, NeedsBrowser."""
+        login = self._login
+        if login is None:
+            return
+        deadline = time.monotonic() + LOGIN_TIMEOUT_S
+        page = self._login_page(login, deadline)
+        if page is None:
+            return
+        username, password = login.account
+        field = page.find(login.password_field)
+        form = None if field is None else owner(field)
+        name = None if form is None else Page(page.url, form).find(login.username_field)
+        if name is None:
+            name = page.find(login.username_field)
+        if field is None or form is None or name is None:
+            missing = "password field in a form" if field is None or form is None else "user name field"
+            raise self._missing(page, f"{self.source}: no {missing} on {page}")
+        name.set("value", username)
+        field.set("value", password)
+        button = submit_button(form) if login.submit is None else page.find(login.submit)
+        if login.submit is not None and button is None:
+            raise self._missing(page, f"{self.source}: no {login.submit!r} on {page}")
+        if button is not None:
+            form = submitted_form(button)
+        if form is None:
+            raise NeedsBrowser(f"{self.source}: the login button of {page} works by script", is_certain=True)
+        answer = self._wire.submit(submission(form, button, page), page, deadline)
+        self._judge(login, answer)
+
+    def run(self, request: ExportRequest, slot: Slot) -> Landed:
+        """Do the steps of request and land its file.
+
+        Raises SessionExpired, NoData, NeedsBrowser, SourceChanged, TransientError, ConfigError.
+        """
+        visit = Visit(self._wire, self._base_url, self._login, request)
+        try:
+            return visit.run(slot)
+        finally:
+            visit.close()
+
+    def cookies(self) -> list[Cookie]:
+        """Return the cookies of the session, for the other driver."""
+        return self._wire.cookies()
+
+    def take_cookies(self, cookies: Iterable[Cookie]) -> None:
+        """Go on with the session that the other driver has signed in."""
+        self._wire.take_cookies(cookies)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._wire.close()
+
+    def _login_page(self, login: FormLogin, deadline: float) -> Page | None:
+        """Return the login page, or None if the site holds us for signed in already."""
+        answer = self._wire.get(urljoin(self._base_url, login.path), deadline)
+        page = answer.page
+        if page is None:
+            answer.close()
+            raise SourceChanged(f"{answer.asked} answered a file where the login page was expected")
+        if has_captcha(page) or (answer.status in (403, 503) and has_captcha_script(page)):
+            check_verdict(self.source, Verdict.CAPTCHA)
+        if answer.status not in (401, 403):
+            check_status(answer.asked, answer.status, answer.retry_after)
+        if page.has(login.password_field):
+            if has_captcha_script(page):
+                raise NeedsBrowser(f"{self.source}: a script watches the login on {page}", is_certain=True)
+            return page
+        if answer.status < 400 and login.verdict(page) is Verdict.SIGNED_IN:
+            return None
+        raise self._missing(page, f"{self.source}: no password field on {page}")
+
+    def _judge(self, login: FormLogin, answer: Answer) -> None:
+        """Raise if answer, to the submitted password, is not that of a session that is signed in."""
+        if answer.page is None:
+            answer.close()
+            return
+        if answer.status == 419 or answer.status == 429 or answer.status >= 500:
+            if has_captcha_script(answer.page):
+                check_verdict(self.source, Verdict.CAPTCHA)
+            raise TransientError(f"{answer.asked} answered {answer.status} while signing in")
+        if answer.status in (404, 405, 410):
+            check_status(answer.asked, answer.status, None)
+        verdict = login.verdict(answer.page)
+        if answer.status >= 400 and verdict is Verdict.SIGNED_IN:
+            verdict = Verdict.FORM_AGAIN
+        if verdict is Verdict.UNCLEAR and login.signed_in is not None:
+            raise self._missing(
+                answer.page, f"{self.source}: no {login.signed_in!r} on {answer.page} after signing in"
+            )
+        check_verdict(self.source, verdict)
+
+    def _missing(self, page: Page, message: str) -> SourceChanged:
+        if page.has_script:
+            return NeedsBrowser(message, is_certain=False)
+        return SourceChanged(message)

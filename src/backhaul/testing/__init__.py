@@ -1,0 +1,6 @@
+"""Contract suites for authors of sources and destinations, and what tests need to use them."""
+
+from backhaul.testing.batches import BatchMaker
+from backhaul.testing.destinations import DestinationContract
+
+__all__ = ["BatchMaker", "DestinationContract"]
