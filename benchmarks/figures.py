@@ -38,10 +38,12 @@ def at_most(name: str, measured: float, limit: float, unit: str) -> Figure:
     return Figure(name, f"<= {limit:g} {unit}", f"{measured:.3g} {unit}", measured <= limit)
 
 
-def ratio(name: str, *, ours: float, peer: float, limit: float, unit: str) -> Figure:
-    """Return a figure that is a fraction of what the peer took in the same run."""
+def ratio(name: str, *, ours: float, peer: float, limit: float | None, unit: str) -> Figure:
+    """Return a figure that is a fraction of what the peer took in the same run; without a limit it is only told."""
     fraction = ours / peer
     measured = f"{fraction:.2f} ({ours:.3g} {unit} against {peer:.3g} {unit})"
+    if limit is None:
+        return Figure(name, "", measured, True)
     return Figure(name, f"<= {limit:.2f}", measured, fraction <= limit)
 
 
@@ -55,13 +57,16 @@ def median(values: Iterable[float]) -> float:
     return statistics.median(values)
 
 
+def _verdict(figure: Figure) -> str:
+    if not figure.asked:
+        return ""
+    return "ok" if figure.reached else "MISSED"
+
+
 def table(figures: Iterable[Figure]) -> str:
     """Return the figures as an aligned table."""
     lines = [("figure", "asked", "measured", "")]
-    lines += [
-        (figure.name, figure.asked, figure.measured, "ok" if figure.reached else "MISSED")
-        for figure in figures
-    ]
+    lines += [(figure.name, figure.asked, figure.measured, _verdict(figure)) for figure in figures]
     widths = [max(len(line[column]) for line in lines) for column in range(4)]
     rule = tuple("-" * width for width in widths)
     return "\n".join(

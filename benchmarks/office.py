@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +16,15 @@ from tests.office.data import DAY, ROWS_OF_DAY
 from tests.office.server import DjangoOffice
 
 PEER = Path(__file__).resolve().parent / "peers" / "selenium_office.py"
+PEER_PROGRAMS = {"PEER_CHROME_BIN": "chromium", "PEER_CHROMEDRIVER_BIN": "chromedriver"}
 BROWSERS = ("chrom", "headless_shell", "node")
 
 
 def figures(options: Options) -> list[Figure]:
     """Measure both in turns, each on a fresh folder, then the memory of our browser driver."""
+    programs = {name: shutil.which(os.environ.get(name, usual)) for name, usual in PEER_PROGRAMS.items()}
+    if missing := [PEER_PROGRAMS[name] for name, found in programs.items() if found is None]:
+        return [Figure("office", "", f"not measured: {' and '.join(missing)} not found, see README.md", True)]
     with DjangoOffice() as office, tempfile.TemporaryDirectory(prefix="bench-office-") as folder:
         settings = {
             "BACKEND_URL": office.url,
@@ -27,6 +32,7 @@ def figures(options: Options) -> list[Figure]:
             "BACKEND_PASSWORD": office.password,
             "EXPORT_DAY": str(DAY),
             "OFFICE_DRIVER": "auto",
+            **{name: found for name, found in programs.items() if found},
         }
         place = _numbered(Path(folder))
         # One round each that does not count, so that neither side pays for a cold disk.

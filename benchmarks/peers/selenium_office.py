@@ -1,6 +1,7 @@
 """The peer of the office benchmark: the same four exports with Selenium, one after the other, into SQLite.
 
-Settings: BACKEND_URL, BACKEND_USERNAME, BACKEND_PASSWORD, EXPORT_DAY (YYYY-MM-DD), OUTPUT_FOLDER, CHROME_BIN.
+Settings: BACKEND_URL, BACKEND_USERNAME, BACKEND_PASSWORD, EXPORT_DAY (YYYY-MM-DD), OUTPUT_FOLDER;
+PEER_CHROME_BIN and PEER_CHROMEDRIVER_BIN name the browser (not the headless shell: Selenium gets no file from it).
 It prints the counts of each stream as one line of JSON.
 """
 
@@ -35,12 +36,12 @@ FLAGS = (
 def browser(downloads: Path) -> webdriver.Chrome:
     """Return a started browser that saves downloads into a folder without asking."""
     options = webdriver.ChromeOptions()
-    options.binary_location = os.environ.get("CHROME_BIN", "/usr/bin/chromium")
+    options.binary_location = os.environ["PEER_CHROME_BIN"]
     for flag in FLAGS:
         options.add_argument(flag)
     preferences = {"download.default_directory": str(downloads), "download.prompt_for_download": False}
     options.add_experimental_option("prefs", preferences)
-    service = webdriver.ChromeService(os.environ.get("CHROMEDRIVER_BIN", "/usr/bin/chromedriver"))
+    service = webdriver.ChromeService(os.environ["PEER_CHROMEDRIVER_BIN"])
     return webdriver.Chrome(options=options, service=service)
 
 

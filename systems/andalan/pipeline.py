@@ -10,6 +10,7 @@ office = BackOffice(
 )
 
 filters = ('input[id="filter-start"]', 'input[id="filter-end"]')
+no_data = '.kosong:has-text("Tidak ada data")'
 green_button = "button.btn.btn-success.m3.expot-pdf"
 
 pipeline = Pipeline(
@@ -22,6 +23,7 @@ pipeline = Pipeline(
             dates=('input[name="start_date"]', 'input[name="end_date"]'),
             button='button:has-text("Export")',
             window_column="Tanggal",
+            no_data=no_data,
         ),
         office.export(
             "point_trx",
@@ -30,6 +32,7 @@ pipeline = Pipeline(
             dates=('input[name="start"]', 'input[name="end"]'),
             button="button.expot-pdf",
             window_column="Tanggal",
+            no_data=no_data,
         ),
         office.export(
             "user",
@@ -38,6 +41,7 @@ pipeline = Pipeline(
             dates=filters,
             button=green_button,
             window_column="Tanggal",
+            no_data=no_data,
         ),
         office.export(
             "pembayaran_koin",
@@ -46,6 +50,7 @@ pipeline = Pipeline(
             dates=filters,
             button=green_button,
             window_column="Tanggal",
+            no_data=no_data,
         ),
     ],
     schedule=Schedule("0 8,18 * * *", timezone="Asia/Jakarta"),

@@ -211,7 +211,7 @@ pieces = some.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=6000)
+@settings(deadline=None, max_examples=300)
 @given(body=some.lists(pieces, max_size=25).map("".join))
 def test_any_text_is_read_as_the_csv_module_reads_it_or_refused(
     tmp_path_factory: pytest.TempPathFactory, body: str

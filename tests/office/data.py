@@ -145,7 +145,7 @@ def fill(large_rows: int) -> None:
     from tests.office import models
 
     dice = random.Random(20250912)
-    makers = {
+    makers: dict[str, tuple[Any, Any]] = {
         "transaksi": (models.Transaksi, sales),
         "point_trx": (models.PointTrx, points),
         "user": (models.User, users),

@@ -152,7 +152,7 @@ def test_the_commands_in_the_papers_exist():
     named = {
         word
         for paper in papers
-        for word in re.findall(r"(?:^ {4}|`|m )backhaul ([a-z]+)", paper.read_text("utf-8"), re.MULTILINE)
+        for word in re.findall(r"(?:^ {4}|`|-m )backhaul ([a-z]+)", paper.read_text("utf-8"), re.MULTILINE)
     }
 
     assert named - known == set()

@@ -5,6 +5,7 @@ Every export answers a CSV that repeats what the site was asked for, so that a t
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 import time
@@ -77,6 +78,8 @@ class Site:
         self.waits = 2
         self.login_page = ""
         self.after_login = ""
+        self.login_delay_s = 0.0
+        self.refresh = ""
         self.expire_at: str | None = None
         self.expire_always = False
         self.needs_script = False
@@ -128,37 +131,47 @@ class _Handler(BaseHTTPRequestHandler):
         query = parse_qsl(urlsplit(self.path).query, True)
         self.site.asked.append(f"{self.command} {path}")
         if path == "/favicon.ico":
-            return self._send(404, b"")
+            self._send(404, b"")
+            return
         if self.command == "POST":
             referer = self.headers.get("Referer", "")
             token = dict(form).get("_token", "")
             if not referer.startswith(self.site.url) or self.headers.get("Origin") != self.site.url:
-                return self._page(403, "Referer or Origin is missing", "")
+                self._page(403, "Referer or Origin is missing", "")
+                return
             if token not in self.site.tokens:
-                return self._page(419, "Page expired", "")
+                self._page(419, "Page expired", "")
+                return
             self.site.tokens.discard(token)
         if path == "/login":
-            return self._login(form)
+            self._login(form)
+            return
         if self.site.expire_at == path or (self.site.expire_always and path != "/"):
             self.site.expire_at = None
             self.site.sessions.clear()
         if self._cookie() not in self.site.sessions:
-            return self._redirect("/login?" + urlencode({"next": self.path}))
+            self._redirect("/login?" + urlencode({"next": self.path}))
+            return
         self._office(path, query, [pair for pair in form if pair[0] != "_token"])
 
     def _login(self, form: Pairs) -> None:
         said = dict(form)
         if self.command == "GET" and self._cookie() in self.site.sessions:
-            return self._redirect("/")
+            self._redirect("/")
+            return
         if self.command == "POST":
+            time.sleep(self.site.login_delay_s)
             self.site.passwords.append(said.get("password", ""))
             if self.site.after_login:
-                return self._page(200, "One more step", self.site.after_login)
+                self._page(200, "One more step", self.site.after_login)
+                return
             if (said.get("email"), said.get("password"), said.get("go")) == (USERNAME, PASSWORD, "in"):
                 session = secrets.token_hex(8)
                 self.site.sessions.add(session)
-                return self._redirect("/", f"session={session}; Path=/; HttpOnly")
-        return self._page(200, "Masuk", (self.site.login_page or LOGIN_FORM).format(token=self.site.token()))
+                self._redirect("/", f"session={session}; Path=/; HttpOnly")
+                return
+        self._page(200, "Masuk", (self.site.login_page or LOGIN_FORM).format(token=self.site.token()))
+        return
 
     def _office(self, path: str, query: Pairs, form: Pairs) -> None:
         match path:
@@ -180,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "/prepared/file" if self._is_ready(path):
                 self._csv([("prepared", "yes")])
             case "/prepared/file" | "/again/export":
-                self._page(200, "Wait", '<p id="waiting">Your file is being prepared</p>')
+                self._page(200, "Wait", f'{self.site.refresh}<p id="waiting">Your file is being prepared</p>')
             case "/awaited":
                 done = '<a id="done" href="/echo.csv?awaited=yes">Get</a>' if self._is_ready(path) else "..."
                 self._page(200, "Jobs", done)
@@ -258,8 +271,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Disposition", disposition)
         if retry_after is not None:
             self.send_header("Retry-After", retry_after)
-        self.end_headers()
-        self.wfile.write(body)
+        # A client that has given up is what some tests are about.
+        with contextlib.suppress(ConnectionError):
+            self.end_headers()
+            self.wfile.write(body)
 
 
 def _multipart(body: bytes) -> Pairs:

@@ -16,7 +16,7 @@ from backhaul.config import Secret, Setting, resolved
 from backhaul.errors import BackhaulError, ConfigError, LoginRequired, SourceChanged, TransientError
 from backhaul.lake.landing import LandingFolder
 from backhaul.model import Artifact, Stream, Window
-from backhaul.sessions.browser import BROWSER
+from backhaul.sessions.browser import BROWSER, BrowserThread
 from backhaul.sessions.login import FormLogin
 from backhaul.sessions.shared import SharedSession
 from backhaul.sessions.steps import (
@@ -228,6 +228,14 @@ def test_a_waiting_page_is_asked_again_until_the_file_is_there(
 
 
 @BOTH
+def test_a_waiting_page_that_goes_on_by_itself_is_followed(site: Site, tmp_path: Path, driver: str) -> None:
+    site.refresh = '<meta http-equiv="refresh" content="0; url=/echo.csv?went=on">'
+    steps = (Open("/prepared"), Download("button", waiting="#waiting", every_s=0.3))
+
+    assert sent(office(site, driver), tmp_path, *steps) == [("went", "on")]
+
+
+@BOTH
 def test_a_waiting_page_that_answers_the_form_itself_is_asked_with_the_same_data(
     site: Site, tmp_path: Path, driver: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,7 +277,7 @@ def test_waiting_ends_with_the_time_out_of_the_export(site: Site, tmp_path: Path
     error = failure(office(site, driver), tmp_path, *steps, timeout_s=2.0)
 
     assert isinstance(error, TransientError)
-    assert "the file was not ready on /prepared/file within 2 s" in str(error)
+    assert "on /prepared/file within 2 s" in str(error)
 
 
 @BOTH
@@ -442,6 +450,52 @@ def test_a_code_page_asks_for_a_person(site: Site, driver: str, page: str) -> No
     assert site.passwords == [PASSWORD]
 
 
+@BOTH
+def test_a_login_page_without_its_user_name_field_has_changed(site: Site, driver: str) -> None:
+    site.login_page = '<form method="post"><input name="nomor"><input type="password" name="p"></form>'
+
+    with pytest.raises(SourceChanged, match="/login"):
+        office(site, driver).open(Memory())
+
+    assert site.passwords == []
+
+
+@BOTH
+def test_a_time_out_at_the_login_may_be_tried_again(
+    site: Site, driver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backhaul.sessions.http.LOGIN_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("backhaul.sessions.browser.LOGIN_TIMEOUT_S", 1.5)
+    site.login_delay_s = 2.0
+
+    with pytest.raises(TransientError, match="within"):
+        office(site, driver).open(Memory())
+    site.login_delay_s = 0.0
+    monkeypatch.undo()
+    office(site, driver).open(Memory()).close()
+
+
+@pytest.mark.browser
+def test_exports_of_several_threads_queue_up_for_the_browser(site: Site, tmp_path: Path) -> None:
+    source = office(site, "browser")
+    session = source.open(Memory())
+    hauled = []
+
+    def haul(number: int) -> None:
+        stream = source.export(f"s{number}", key="id", steps=[Open(f"/echo.csv?n={number}"), Download()])
+        hauled.append(source.fetch(session, stream, WINDOW, None, LandingFolder(tmp_path / stream.name)))
+
+    threads = [threading.Thread(target=haul, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    session.close()
+
+    assert {file.artifacts[0].name for file in hauled} == {f"s{n}-{WINDOW}.csv" for n in range(3)}
+    assert site.passwords == [PASSWORD]
+
+
 def test_threads_share_one_session_and_sign_in_again_once(site: Site, tmp_path: Path) -> None:
     source = office(site, parallel=4)
     session = source.open(Memory())
@@ -575,6 +629,7 @@ def test_auto_starts_no_browser_where_http_is_enough(
 def test_without_a_browser_a_script_button_says_what_to_install(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("backhaul.sessions.browser.BROWSER", BrowserThread())
     monkeypatch.setenv("CHROME_BIN", "/nowhere/chrome")
 
     error = failure(office(site, "auto"), tmp_path, Open("/script"), Download("button"))

@@ -8,16 +8,13 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
 from backhaul.errors import AlreadyRunning, BackhaulError, ConfigError, LoginRequired
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-NARROWEST_TABLE = 100
+WIDEST_TABLE = 240
 
 
 @dataclass(frozen=True)
@@ -44,18 +41,20 @@ class Output:
         """Print a line on stderr."""
         print(text, file=sys.stderr, flush=True)
 
-    def table(self, headers: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
+    def table(self, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Print a table on stdout; columns of numbers are flush right, empty cells are blank."""
         from rich import box
+        from rich.console import Console
         from rich.table import Table
 
-        table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for index, header in enumerate(headers):
             numbers = rows and all(isinstance(row[index], (int, float)) for row in rows)
-            table.add_column(header, justify="right" if numbers else "left", overflow="fold")
+            table.add_column(header, justify="right" if numbers else "left", no_wrap=True)
         for row in rows:
             table.add_row(*("" if cell is None else str(cell) for cell in row))
-        _console().print(table, markup=False, highlight=False)
+        # Wide enough for every table: a narrow terminal wraps lines, which reads better than folded cells.
+        Console(width=WIDEST_TABLE).print(table, markup=False, highlight=False, soft_wrap=True)
 
     def error(self, error: BackhaulError, *, exit_code: int) -> None:
         """Tell an error: what, and what to do next; with --json as the document."""
@@ -110,12 +109,3 @@ def _end_on_sigterm() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal and console.width < NARROWEST_TABLE:
-        console = Console(width=NARROWEST_TABLE)
-    return console

@@ -14,7 +14,7 @@ from backhaul.engine.run import Installation, RunOptions, RunResult, outcome_of_
 from backhaul.engine.systems import find
 from backhaul.errors import ConfigError
 
-HEADERS = ("stream", "window", "rows", "new", "updated", "unchanged", "duplicate", "rejected", "seconds", "result")
+HEADERS = ("stream", "days", "rows", "new", "updated", "unchanged", "duplicate", "rejected", "seconds", "result")
 
 
 def installation() -> Installation:
@@ -55,11 +55,11 @@ def report(output: Output, results: list[RunResult], *, dry_run: bool) -> int:
     for result in results:
         rows = [
             (
-                each.stream,
+                each.stream.removeprefix(f"{result.pipeline}."),
                 each.window,
                 each.counts.rows,
                 *asdict(each.counts).values(),
-                f"{each.seconds:.1f}",
+                round(each.seconds, 1),
                 each.status,
             )
             for each in result.streams

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -65,6 +66,8 @@ def _by_polars(data: bytes, layout: Layout) -> pl.DataFrame | None:
     schema = dict.fromkeys(layout.columns, pl.String())
     if not data:
         return pl.DataFrame(schema=schema)
+    if not _quotes_are_plain(data, layout.separator.encode()):
+        return None
     try:
         frame = pl.read_csv(data, has_header=False, schema=schema, separator=layout.separator)
     except pl.exceptions.PolarsError:
@@ -74,6 +77,29 @@ def _by_polars(data: bytes, layout: Layout) -> pl.DataFrame | None:
     if b'""' in data:
         frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
     return frame
+
+
+def _quotes_are_plain(data: bytes, separator: bytes) -> bool:
+    """Return whether each quote opens a field, closes one or is doubled; Polars guesses where it is not so.
+
+    May say no to a quoted field that begins or ends with a separator: then the csv module reads it as well.
+    """
+    if b'"' not in data:
+        return True
+    if b'""' in data:
+        if re.search(rb'""[^"%b\r\n]' % re.escape(separator), data) and _opens_doubled(data, separator):
+            return False
+        data = data.replace(b'""', b"")
+    after = rb'"[%b\r\n]' % re.escape(separator)
+    if re.search(re.escape(separator) + after, data) or re.search(rb"\n" + after, data):
+        return False
+    opening = data.count(separator + b'"') + data.count(b'\n"') + data.startswith(b'"')
+    closing = data.count(b'"' + separator) + data.count(b'"\n') + data.count(b'"\r\n') + data.endswith(b'"')
+    return opening == closing and opening + closing == data.count(b'"')
+
+
+def _opens_doubled(data: bytes, separator: bytes) -> bool:
+    return re.search(rb'(?:\A|[%b\r\n])""[^"%b\r\n]' % ((re.escape(separator),) * 2), data) is not None
 
 
 def _has_short_row(data: bytes, frame: pl.DataFrame, separator: str) -> bool:

@@ -17,7 +17,7 @@ CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class LandingFolder:
-    """One stream's landing folder. A name without `.part` is a proven file."""
+    """One stream's landing folder: proven files, and below `.part` those that still arrive."""
 
     folder: Path
 
@@ -30,9 +30,10 @@ class LandingFolder:
         prove: Callable[[Path], None],
     ) -> Landed:
         """Save a stream of bytes as a proven file. What the stream or `prove` raises leaves no file behind."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        unproven = self.folder / ".part"
+        unproven.mkdir(parents=True, exist_ok=True)
         path = self._free_path(safe_name(name))
-        part = path.with_name(path.name + ".part")
+        part = unproven / path.name
         digest, size_bytes = hashlib.sha256(), 0
         try:
             with part.open("wb") as file:

@@ -60,8 +60,13 @@ class SandboxBackOffice:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
+        self.close()
+
+    def close(self) -> None:
+        """Hang up on everybody and give the port back; may be called twice."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
         self._server.hang_up()
         self._server.server_close()
 
@@ -139,11 +144,11 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def hang_up(self) -> None:
-        """End every wait and every connection that a visitor keeps open."""
-        self.closing.set()
+        """End every connection that a visitor keeps open, then every wait: no late answer gets out."""
         with self._lock:
             for connection in self._connections:
                 _shut(connection)
+        self.closing.set()
 
     def handle_error(
         self, request: socket.socket | tuple[bytes, socket.socket], client_address: object

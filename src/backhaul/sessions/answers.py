@@ -68,7 +68,7 @@ def check_status(asked: str, status: int, retry_after: str | None) -> None:
     if status == 429 or status == 408 or status >= 500:
         raise TransientError(said, retry_after_s=seconds_to_wait(retry_after))
     if status in _LOST_SESSION:
-        raise SessionExpired(SourceChanged(f"{said}, also right after signing in"))
+        raise SessionExpired(SourceChanged(f"{said}, although the session is fresh"))
     if status >= 400:
         raise SourceChanged(said)
 

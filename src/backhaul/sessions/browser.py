@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable
@@ -16,7 +15,7 @@ from backhaul.model import Landed
 from backhaul.sessions.answers import Slot, check_address
 from backhaul.sessions.browser_login import sign_in_on
 from backhaul.sessions.browser_visit import visit
-from backhaul.sessions.chromium import INSTALL, find_chromium, launch_args
+from backhaul.sessions.chromium import INSTALL, find_chromium, is_headed, launch_args
 from backhaul.sessions.login import FormLogin
 from backhaul.sessions.steps import ExportRequest
 from backhaul.sessions.tab import Tab, first_line
@@ -26,13 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LOGIN_S = 60.0
+LOGIN_TIMEOUT_S = 60.0
 _SLOW_MO_MS = 250.0
-
-
-def is_headed() -> bool:
-    """Tell whether a person wants to watch the browser (BACKHAUL_HEADED=1)."""
-    return os.environ.get("BACKHAUL_HEADED", "") not in ("", "0", "false")
 
 
 class BrowserThread:
@@ -138,7 +132,7 @@ class BrowserSession:
         """Sign in by the form. Raises LoginRequired, TransientError, SourceChanged, ConfigError."""
         login = self._login
         if login is not None:
-            BROWSER.call(lambda: self._on_tab(_LOGIN_S, lambda tab: sign_in_on(tab, login)))
+            BROWSER.call(lambda: self._on_tab(LOGIN_TIMEOUT_S, lambda tab: sign_in_on(tab, login)))
 
     def run(self, request: ExportRequest, slot: Slot) -> Landed:
         """Do the steps of request and land its file. Raises what the other driver raises."""

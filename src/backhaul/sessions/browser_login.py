@@ -48,7 +48,8 @@ def _judge(tab: Tab, login: FormLogin, seen: int) -> None:
             raise TransientError(f"{tab.source}: signing in was answered with {tab.status}")
         if verdict not in (Verdict.FORM_AGAIN, Verdict.UNCLEAR) or tab.refused_status in _REFUSED:
             break
-        if has_answer and (login.shows_form(page) or time.monotonic() > judged_from + _GRACE_S):
+        stands = not page.has_script or time.monotonic() > judged_from + _GRACE_S
+        if has_answer and (stands or login.shows_form(page)):
             break
         if tab.is_late:
             raise tab.late("nothing came of signing in")

@@ -30,6 +30,11 @@ INSTALL = (
 )
 
 
+def is_headed() -> bool:
+    """Tell whether a person wants to watch the browser (BACKHAUL_HEADED=1)."""
+    return os.environ.get("BACKHAUL_HEADED", "") not in ("", "0", "false")
+
+
 def find_chromium(*, headless: bool) -> Path | None:
     """Return the program to start: CHROME_BIN, the system's, or Playwright's own; None where there is none.
 

@@ -161,7 +161,7 @@ def submission(form: HtmlElement, button: HtmlElement | None, page: Page) -> Sub
 
 def _pairs(control: HtmlElement, button: HtmlElement | None) -> list[tuple[str, str]]:
     """Return the name=value pairs that control adds to its form's submission."""
-    name, what = control.get("name"), kind(control)
+    name, what, value = control.get("name"), kind(control), control.get("value") or ""
     if is_disabled(control):
         return []
     if what == "image" and control is button:
@@ -170,7 +170,7 @@ def _pairs(control: HtmlElement, button: HtmlElement | None) -> list[tuple[str, 
     if not name:
         return []
     if what in _BUTTONS:
-        return [(name, control.get("value") or "")] if control is button else []
+        return [(name, value)] if control is button else []
     if what in _BOXES:
         return [(name, control.get("value", "on"))] if control.get("checked") is not None else []
     if what == "select":
@@ -178,7 +178,7 @@ def _pairs(control: HtmlElement, button: HtmlElement | None) -> list[tuple[str, 
     if what == "textarea":
         text = "".join(control.itertext()).removeprefix("\n")
         return [(name, re.sub(r"\r\n?|\n", "\r\n", text))]
-    return [(name, "" if what == "file" else control.get("value") or "")]
+    return [(name, "" if what == "file" else value)]
 
 
 def _chosen(control: HtmlElement) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from http.cookiejar import Cookie
 from urllib.parse import urljoin
 
-from backhaul.errors import SourceChanged, TransientError
+from backhaul.errors import BackhaulError, SourceChanged, TransientError
 from backhaul.model import Landed
 from backhaul.sessions.answers import NeedsBrowser, Slot, check_status
 from backhaul.sessions.forms import owner, submission, submit_button, submitted_form
@@ -127,7 +127,9 @@ class HttpSession:
             )
         check_verdict(self.source, verdict)
 
-    def _missing(self, page: Page, message: str) -> SourceChanged:
+    def _missing(self, page: Page, message: str) -> BackhaulError:
+        if page.is_blank:
+            return TransientError(f"{self.source}: {page.path} answered nothing")
         if page.has_script:
             return NeedsBrowser(message, is_certain=False)
         return SourceChanged(message)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from http.cookiejar import Cookie
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from backhaul.errors import ConfigError, LoginRequired, SourceChanged, TransientError
 from backhaul.model import Landed, Vault
 from backhaul.sessions.answers import NeedsBrowser, SessionExpired, Slot
-from backhaul.sessions.browser import BrowserSession, is_headed
-from backhaul.sessions.http import HttpSession
+from backhaul.sessions.chromium import is_headed
 from backhaul.sessions.login import REFUSALS, FormLogin
 from backhaul.sessions.steps import ExportRequest
+
+if TYPE_CHECKING:
+    from http.cookiejar import Cookie
 
 T = TypeVar("T")
 
@@ -109,13 +110,22 @@ class SharedSession:
         """Return the driver, opened on first need with the cookies of the other one."""
         with self._lock:
             if driver not in self._drivers:
-                kind = BrowserSession if driver is Driver.BROWSER else HttpSession
-                fresh: _Drives = kind(self._source, self._base_url, self._login, allow_http=self._allow_http)
+                fresh = self._started(driver)
                 others = list(self._drivers.values())
                 self._drivers[driver] = fresh
                 for other in others:
                     fresh.take_cookies(other.cookies())
             return self._drivers[driver]
+
+    def _started(self, driver: Driver) -> _Drives:
+        # Imported here, so that a pipeline can be declared and planned without either driver.
+        if driver is Driver.BROWSER:
+            from backhaul.sessions.browser import BrowserSession
+
+            return BrowserSession(self._source, self._base_url, self._login, allow_http=self._allow_http)
+        from backhaul.sessions.http import HttpSession
+
+        return HttpSession(self._source, self._base_url, self._login, allow_http=self._allow_http)
 
     def _renew(self, driver: Driver, seen: int) -> None:
         """Sign in, unless another thread has done so since `seen` sign-ins were counted."""
@@ -125,8 +135,13 @@ class SharedSession:
             signing_in = self._opened(driver)
             if self._login is None:
                 return
-            with REFUSALS.attempt(self._source, self._login):
-                signing_in.sign_in()
+            try:
+                with REFUSALS.attempt(self._source, self._login):
+                    signing_in.sign_in()
+            except SessionExpired as expired:
+                raise expired.otherwise or SourceChanged(
+                    f"{self._source}: the login page at {self._login.path} is not as FormLogin describes it"
+                ) from None
             self._sign_ins += 1
             for other in self._drivers.values():
                 if other is not signing_in:

@@ -130,6 +130,8 @@ class Tab:
         check_selector(selector)
         found = self.page.locator(f"css={selector}")
         try:
+            if not found.count() and not self.read().has_script:
+                raise Timeout("no script will bring it")
             found.first.wait_for(state="attached", timeout=self._element_ms())
         except Timeout:
             page = self.check_page()

@@ -110,8 +110,7 @@ class Visit:
         return self._login is not None and self._login.shows_form(page)
 
     def _open(self, path: str) -> None:
-        referer = self._answer.url if self._answer is not None else None
-        self._stand_on(self._wire.get(urljoin(self._base_url, path), self._deadline, referer))
+        self._stand_on(self._wire.get(urljoin(self._base_url, path), self._deadline))
 
     def _stand_on(self, answer: Answer) -> None:
         self.close()

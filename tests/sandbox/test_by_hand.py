@@ -1,0 +1,20 @@
+import re
+import signal
+import subprocess
+import sys
+
+import httpx
+
+
+def test_started_by_hand_it_says_where_it_is_and_how_to_sign_in_until_ctrl_c():
+    command = [sys.executable, "-m", "backhaul.sandbox", "--port", "0", "--variant", "links"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as office:
+        told = "".join(office.stdout.readline() for _ in range(5))
+        url = re.search(r"http://\S+", told).group()
+        status = httpx.get(f"{url}/login", trust_env=False).status_code
+        office.send_signal(signal.SIGINT)
+        _, errors = office.communicate(timeout=20)
+
+    assert status == 200
+    assert re.search(r"User name: admin-\w+\nPassword:  \S+", told)
+    assert (office.returncode, errors) == (0, "")
