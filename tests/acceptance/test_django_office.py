@@ -146,8 +146,8 @@ def test_the_tables_hold_what_the_office_holds_on_that_day_and_nothing_else(home
         "SELECT transaksi_id, user_id, telepon, sku, jumlah, total, lunas, strftime('%Y-%m-%dT%H:%M:%SZ', waktu),"
         " dikirim, nullif(catatan, '') FROM office_transaksi",
     )
-    wanted = ("Transaksi ID", "User ID", "Nomor HP", "Kode Barang", "Jumlah", "Total", "Lunas")
-    wanted += ("Tanggal Transaksi", "Tanggal Kirim", "Catatan")
+    wanted = ["Transaksi ID", "User ID", "Nomor HP", "Kode Barang", "Jumlah", "Total", "Lunas"]
+    wanted += ["Tanggal Transaksi", "Tanggal Kirim", "Catatan"]
     assert [tuple(row[column] for column in wanted) for row in sales] == told
     for name, key, table in (
         ("point_trx", "Point Transaction ID", "SELECT point_id FROM office_pointtrx"),

@@ -24,6 +24,10 @@ LOGIN_FORM = """<form method="post" action="/elsewhere" id="masuk">
 </form>
 <button form="masuk" formaction="/login" name="go" value="in">Masuk</button>"""
 
+SCRIPT_LOGIN = """<form id="masuk" method="post" action="/login"><input type="hidden" name="_token" value="{token}">
+<input name="email"><input type="password" name="password"><input type="hidden" name="go"></form>
+<button id="go" type="button" onclick="masuk.go.value = 'in'; masuk.submit()">Masuk</button>"""
+
 PAGES = {
     "/dates": """<form method="post" action="/dates/export"><input type="hidden" name="_token" value="{token}">
 <input type="date" name="start_date"><input type="date" name="end_date">
@@ -79,6 +83,7 @@ class Site:
         self.login_page = ""
         self.after_login = ""
         self.login_delay_s = 0.0
+        self.login_status = 200
         self.refresh = ""
         self.expire_at: str | None = None
         self.expire_always = False
@@ -162,6 +167,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "POST":
             time.sleep(self.site.login_delay_s)
             self.site.passwords.append(said.get("password", ""))
+            if self.site.login_status != 200:
+                self._page(self.site.login_status, "Masuk", LOGIN_FORM.format(token=self.site.token()))
+                return
             if self.site.after_login:
                 self._page(200, "One more step", self.site.after_login)
                 return
@@ -219,6 +227,9 @@ class _Handler(BaseHTTPRequestHandler):
             case "/broken/disguised":
                 page = b"<!DOCTYPE html><html><title>Oops</title><body>no</body></html>"
                 self._send(200, page, "application/vnd.ms-excel", 'attachment; filename="a.xls"')
+            case "/broken/login":
+                page = b"<html><body>" + LOGIN_FORM.encode() + b"</body></html>"
+                self._send(200, page, "text/csv", 'attachment; filename="a.csv"')
             case "/broken/forbidden":
                 self._page(403, "Forbidden", "<p>not yours</p>")
             case _ if path in PAGES:

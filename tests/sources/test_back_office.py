@@ -33,7 +33,7 @@ from backhaul.sessions.steps import (
     Untick,
 )
 from backhaul.sources import BackOffice
-from tests.sessions.site import PASSWORD, USERNAME, Site
+from tests.sessions.site import PASSWORD, SCRIPT_LOGIN, USERNAME, Site
 
 WINDOW = Window(date(2025, 9, 12), date(2025, 9, 14), "Asia/Jakarta")
 BOTH = pytest.mark.parametrize("driver", ["http", pytest.param("browser", marks=pytest.mark.browser)])
@@ -83,10 +83,12 @@ def fetched(
         session.close()
 
 
-def sent(source: BackOffice, folder: Path, *steps: Step, **options: object) -> list[tuple[str, str]]:
+def sent(
+    source: BackOffice, folder: Path, *steps: Step, memory: Memory | None = None, **options: object
+) -> list[tuple[str, str]]:
     """Return what the site was asked for by an export of these steps."""
     stream = source.export("data", key="id", steps=steps, **options)
-    ((_, content),) = fetched(source, stream, folder)
+    ((_, content),) = fetched(source, stream, folder, memory)
     rows = [line.split(",", 2) for line in content.decode().split("\r\n")[1:-1]]
     return [(name, ast.literal_eval(value)) for _, name, value in rows]
 
@@ -95,7 +97,7 @@ def failure(source: BackOffice, folder: Path, *steps: Step, **options: object) -
     """Return the error that an export of these steps ends with."""
     with pytest.raises(BackhaulError) as caught:
         sent(source, folder, *steps, **options)
-    assert not folder.exists() or not list(folder.iterdir())
+    assert not [path for path in folder.rglob("*") if path.is_file()]
     assert PASSWORD not in str(caught.value)
     return caught.value
 
@@ -333,6 +335,16 @@ def test_a_page_under_the_name_of_a_file_is_not_kept(site: Site, tmp_path: Path,
 
 
 @BOTH
+def test_a_login_page_under_the_name_of_a_file_is_an_expired_session(
+    site: Site, tmp_path: Path, driver: str
+) -> None:
+    error = failure(office(site, driver), tmp_path, Open("/broken/login"), Download())
+
+    assert isinstance(error, TransientError)
+    assert "session expired again right after signing in" in str(error)
+
+
+@BOTH
 def test_a_missing_button_names_its_selector_and_the_page(site: Site, tmp_path: Path, driver: str) -> None:
     steps = (Open("/dates"), Download("button.gone"))
 
@@ -447,6 +459,37 @@ def test_a_code_page_asks_for_a_person(site: Site, driver: str, page: str) -> No
     with pytest.raises(LoginRequired, match="asks for a code"):
         office(site, driver).open(Memory())
 
+    assert site.passwords == [PASSWORD]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(503, TransientError), (429, TransientError), (419, TransientError), (401, LoginRequired)],
+)
+def test_only_a_plain_no_to_the_password_counts_as_a_refusal(
+    site: Site, driver: str, status: int, kind: type[BackhaulError]
+) -> None:
+    site.login_status = status
+
+    with pytest.raises(kind):
+        office(site, driver).open(Memory())
+
+    assert site.passwords == [PASSWORD]
+
+
+@pytest.mark.browser
+def test_a_login_by_script_is_done_in_the_browser_and_the_exports_over_http(
+    site: Site, tmp_path: Path
+) -> None:
+    site.login_page = SCRIPT_LOGIN
+    login = FormLogin("/login", username=USERNAME, password=PASSWORD, submit="#go")
+    source = BackOffice(site.url, login)
+    memory = Memory()
+
+    assert sent(source, tmp_path, Open("/echo.csv?a=1"), Download(), memory=memory) == [("a", "1")]
+
+    assert memory.facts == {f"driver:{source.name}:login": "browser"}
     assert site.passwords == [PASSWORD]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from backhaul.errors import ConfigError, SourceChanged, TransientError
 from backhaul.sessions import forms
 from backhaul.sessions.answers import NoData, SessionExpired, no_file, suffix_of
-from backhaul.sessions.pages import path_of
+from backhaul.sessions.pages import Page, is_page, path_of
 from backhaul.sessions.selectors import check_selector
 from backhaul.sessions.steps import (
     Await,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
 _GRACE_S = 3.0
+_PAGE_BYTES = 16 * 1024 * 1024
 _SET_VALUE = """(control, value) => {
     control.value = value;
     for (const kind of ["input", "change"]) control.dispatchEvent(new Event(kind, {bubbles: true}));
@@ -141,11 +143,9 @@ def _download(tab: Tab, request: ExportRequest, step: Download) -> Saved:
         tab.press(control)
     while True:
         _wait_for_answer(tab, request, seen)
-        if tab.downloads:
-            return _saved(tab, tab.downloads[-1])
-        if (inline := _inline_file(tab)) is not None:
-            return inline
-        page = tab.check_page()
+        page = _answered(tab)
+        if isinstance(page, Saved):
+            return page
         if page.has(request.no_data):
             raise NoData
         if not page.has(step.waiting):
@@ -171,10 +171,18 @@ def _wait_for_answer(tab: Tab, request: ExportRequest, seen: int) -> None:
             return
 
 
+def _answered(tab: Tab) -> Saved | Page:
+    """Return the file that has come, or else the page."""
+    saved = _saved(tab, tab.downloads.pop()) if tab.downloads else _inline_file(tab)
+    if saved is None:
+        return tab.check_page()
+    return _page_in(saved, tab) or saved
+
+
 def _inline_file(tab: Tab) -> Saved | None:
     """Return the file that the browser shows instead of saving it (CSV as text/plain), or None."""
-    answer = tab.answers[-1]
-    if answer.status >= 400 or "html" in answer.headers.get("content-type", "html"):
+    answer = tab.answers[-1] if tab.answers else None
+    if answer is None or answer.status >= 400 or "html" in answer.headers.get("content-type", "html"):
         return None
     body = answer.body()
     if not body:
@@ -200,6 +208,17 @@ def _saved(tab: Tab, download: BrowserDownload) -> Saved:
         path.parent.rmdir()
         raise TransientError(f"{asked} answered nothing where a file was expected: a broken download")
     return Saved(path, suffix_of(f'filename="{download.suggested_filename}"', download.url))
+
+
+def _page_in(saved: Saved, tab: Tab) -> Page | None:
+    """Return the page that a site has sent under the name of a file, or None for a file; the page is not kept."""
+    with saved.path.open("rb") as file:
+        head = file.read(512)
+        if not is_page(head, "", "attachment"):
+            return None
+        html = head + file.read(_PAGE_BYTES)
+    shutil.rmtree(saved.path.parent)
+    return Page.read(html, tab.page.url)
 
 
 def _fresh_path() -> Path:
