@@ -24,18 +24,21 @@ LOGIN_FORM = """<form method="post" action="/elsewhere" id="masuk">
 </form>
 <button form="masuk" formaction="/login" name="go" value="in">Masuk</button>"""
 
-SCRIPT_LOGIN = """<form id="masuk" method="post" action="/login"><input type="hidden" name="_token" value="{token}">
+SCRIPT_LOGIN = """<form id="masuk" method="post" action="/login">
+<input type="hidden" name="_token" value="{token}">
 <input name="email"><input type="password" name="password"><input type="hidden" name="go"></form>
 <button id="go" type="button" onclick="masuk.go.value = 'in'; masuk.submit()">Masuk</button>"""
 
 PAGES = {
-    "/dates": """<form method="post" action="/dates/export"><input type="hidden" name="_token" value="{token}">
+    "/dates": """<form method="post" action="/dates/export">
+<input type="hidden" name="_token" value="{token}">
 <input type="date" name="start_date"><input type="date" name="end_date">
 <input name="off" value="never" disabled><textarea name="note">
 two
 lines</textarea><button>  Export
  all</button></form>""",
-    "/slashed": """<form method="post" action="/dates/export"><input type="hidden" name="_token" value="{token}">
+    "/slashed": """<form method="post" action="/dates/export">
+<input type="hidden" name="_token" value="{token}">
 <input name="start_date"><input name="end_date" readonly><button>Export</button></form>""",
     "/options": """<form id="f" method="post" action="/nowhere" enctype="multipart/form-data">
 <input type="hidden" name="_token" value="{token}">
@@ -47,10 +50,12 @@ lines</textarea><button>  Export
 <button name="do" value="preview">Preview</button></form>
 <input name="extra" value="outside" form="f">
 <input type="submit" form="f" formaction="/options/export" name="do" value="Export">""",
-    "/filter": """<form action="/list"><input name="start"><input name="end"><button>Filter</button></form>""",
+    "/filter": """<form action="/list"><input name="start"><input name="end"><button>Filter</button>
+</form>""",
     "/prepared": """<form method="post" action="/prepared/start">
 <input type="hidden" name="_token" value="{token}"><button>Prepare</button></form>""",
-    "/again": """<form method="post" action="/again/export"><input type="hidden" name="_token" value="{token}">
+    "/again": """<form method="post" action="/again/export">
+<input type="hidden" name="_token" value="{token}">
 <input name="start"><button>Export</button></form>""",
     "/script": """<input id="from"><button type="button" onclick="save()">Export</button><script>
 async function save() {{
@@ -65,7 +70,8 @@ async function save() {{
 document.getElementById('from').value">Export</a>""",
     "/late": """<div id="here"></div><script>setTimeout(() => {{
 document.getElementById("here").innerHTML = '<a href="/echo.csv?made=late">Export</a>'; }}, 200)</script>""",
-    "/people": """<form><input type="password" name="new_password"></form><a href="/echo.csv?a=1">Export</a>""",
+    "/people": """<form><input type="password" name="new_password"></form>
+<a href="/echo.csv?a=1">Export</a>""",
     "/empty-day": """<form method="post" action="/empty-day/export">
 <input type="hidden" name="_token" value="{token}"><button>Export</button></form>""",
 }

@@ -58,17 +58,21 @@ class Warehouse:
             kinds = table.fitted(batch.schema())
             _make_stage(connection, kinds)
             select = (
-                f"SELECT CASE WHEN t.{quoted(stream.key[0])} IS NULL THEN {int(RowClass.NEW)}"
-                f" WHEN {table.differs(kinds)} THEN {int(RowClass.UPDATED)}"
-                f" ELSE {int(RowClass.UNCHANGED)} END"
-                f" FROM {STAGE} s LEFT JOIN {quoted(table.name)} t ON {table.on_key()} ORDER BY s.rowid"
+                f"SELECT s.rowid, t.{quoted(stream.key[0])} IS NULL FROM {STAGE} s"
+                f" LEFT JOIN {quoted(table.name)} t ON {table.on_key()}"
+                f" WHERE t.{quoted(stream.key[0])} IS NULL OR {table.differs(kinds)}"
             )
-            classes: list[int] = []
+            classes = [pl.zeros(0, dtype=pl.UInt8, eager=True)]
             for frame in _slices(batch.frames()):
                 _fill_stage(connection, table, kinds, batch.schema(), frame)
-                classes.extend(connection.exec_driver_sql(select).scalars())
+                found = pl.repeat(int(RowClass.UNCHANGED), frame.height, dtype=pl.UInt8, eager=True)
+                changed = connection.exec_driver_sql(select).all()
+                found[[row[0] - 1 for row in changed]] = [
+                    int(RowClass.NEW if row[1] else RowClass.UPDATED) for row in changed
+                ]
+                classes.append(found)
                 connection.exec_driver_sql(f"DELETE FROM {STAGE}")
-        return Changes(batch, pl.Series("class", classes, dtype=pl.UInt8))
+        return Changes(batch, pl.concat(classes))
 
     def write(self, stream: Stream, changes: Changes) -> Counts:
         """Merge the new and updated rows in one transaction; a batch that has its receipt is not written again."""

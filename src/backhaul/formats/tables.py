@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from backhaul.formats.kinds import FileKind, kind_of
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 KEPT_BYTES = 16 * 1024**2
-"""Up to this size the rows are kept between finding the types and casting; larger files are read twice."""
+"""So much is kept in memory between finding the types and casting."""
 
 
 def read_table(path: Path, *, text_columns: tuple[str, ...] = ()) -> Iterator[pl.DataFrame]:
@@ -50,20 +51,52 @@ def _delimited_frames(path: Path, text_columns: tuple[str, ...]) -> Iterator[pl.
 
     layout = layout_of(path)
     possible = {name: ALL_KINDS for name in layout.columns if name not in text_columns}
-    kept: list[pl.DataFrame] = []
-    kept_bytes = 0
-    for frame in text_frames(path, layout):
-        possible = narrowed(frame, possible)
-        kept_bytes += int(frame.estimated_size())
-        if kept_bytes <= KEPT_BYTES:
-            kept.append(frame)
-        else:
-            kept.clear()
-    frames = iter(kept) if kept_bytes <= KEPT_BYTES else text_frames(path, layout)
-    is_empty = True
-    for frame in frames:
-        if frame.height:
-            is_empty = False
+    with TemporaryDirectory(prefix="backhaul-rows-") as folder:
+        rows = _Spool(Path(folder))
+        for frame in text_frames(path, layout):
+            possible = narrowed(frame, possible)
+            if frame.height:
+                rows.add(frame)
+        for frame in rows.frames():
             yield trimmed(typed(frame, possible), text_columns)
-    if is_empty:
-        yield pl.DataFrame(schema=dict.fromkeys(layout.columns, pl.String))
+        if not rows.number:
+            yield pl.DataFrame(schema=dict.fromkeys(layout.columns, pl.String))
+
+
+class _Spool:
+    """Frames of text that wait until the types are known: in memory up to KEPT_BYTES, then in files.
+
+    A file costs a fraction of what parsing the text again would.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._kept: list[pl.DataFrame] = []
+        self._kept_bytes = 0
+        self._files: list[Path] = []
+        self.number = 0
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Put a frame behind the others."""
+        self.number += 1
+        self._kept.append(frame)
+        self._kept_bytes += int(frame.estimated_size())
+        if self._kept_bytes > KEPT_BYTES:
+            self._put_away()
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Yield the frames in their order."""
+        import polars as pl
+
+        for file in self._files:
+            yield pl.read_ipc(file.read_bytes())
+            file.unlink()
+        yield from self._kept
+
+    def _put_away(self) -> None:
+        for frame in self._kept:
+            file = self._folder / f"{len(self._files)}.arrow"
+            frame.write_ipc(file, compression="lz4")
+            self._files.append(file)
+        self._kept.clear()
+        self._kept_bytes = 0

@@ -211,7 +211,7 @@ def _saved(tab: Tab, download: BrowserDownload) -> Saved:
 
 
 def _page_in(saved: Saved, tab: Tab) -> Page | None:
-    """Return the page that a site has sent under the name of a file, or None for a file; the page is not kept."""
+    """Return the page that a site has sent under the name of a file (it is not kept), or None for a file."""
     with saved.path.open("rb") as file:
         head = file.read(512)
         if not is_page(head, "", "attachment"):

@@ -186,7 +186,7 @@ class Tab:
         return left * 1000
 
     def _element_ms(self) -> float:
-        """Return how long to wait for one element: never so long that no time is left to look why it is missing."""
+        """Return how long to wait for one element, leaving time to look why it is missing."""
         return min(_ELEMENT_S * 1000, self.left_ms() / 2)
 
     def late(self, why: str) -> TransientError:
