@@ -50,10 +50,18 @@ def home() -> Path:
 
 
 def load_settings(folder: Path) -> dict[str, str]:
-    """Return every setting by name: folder/.env, overruled by the environment. Empty values count as missing."""
+    """Return every setting by name: folder/.env, overruled by the environment. Empty values count as missing.
+
+    Raises ConfigError if the file is not UTF-8.
+    """
     from dotenv import dotenv_values
 
-    values: dict[str, str | None] = dict(dotenv_values(folder / ".env", interpolate=False))
+    try:
+        values: dict[str, str | None] = dict(dotenv_values(folder / ".env", interpolate=False))
+    except UnicodeDecodeError:
+        raise ConfigError(
+            f"{folder / '.env'} is not saved as UTF-8", next_step="Save it again with the encoding UTF-8."
+        ) from None
     values.update(os.environ)
     return {name: value for name, value in values.items() if value}
 
@@ -127,6 +135,8 @@ def _fill(value: Any, settings: Mapping[str, str], memo: dict[int, Any]) -> Any:
         if any(new is not old for new, old in zip(parts, value, strict=True)):
             filled = type(value)(parts)
     elif isinstance(value, dict):
-        filled = {name: _fill(part, settings, memo) for name, part in value.items()}
+        named = {name: _fill(part, settings, memo) for name, part in value.items()}
+        if any(named[name] is not value[name] for name in named):
+            filled = named
     memo[id(value)] = filled
     return filled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from backhaul.destinations.sql_kinds import (
@@ -26,6 +27,10 @@ ARCHIVED, ARCHIVED_AT = "_archived_by", "_archived_at"
 RECEIPTS = "_backhaul_receipts"
 STAGE = "temp._backhaul_stage"
 
+MOST_ROWS_A_STATEMENT = 50
+MOST_VALUES_A_STATEMENT = 900
+"""SQLite's own limit on values was 999 until version 3.32."""
+
 
 def quoted(name: str) -> str:
     """Return name as an SQL identifier, whatever it holds."""
@@ -35,6 +40,33 @@ def quoted(name: str) -> str:
 def listed(names: Iterable[str], prefix: str = "") -> str:
     """Return quoted names, comma-separated, each after prefix."""
     return ", ".join(prefix + quoted(name) for name in names)
+
+
+@dataclass(frozen=True)
+class Insert:
+    """An INSERT of many rows at a time: several rows a statement take half the time of one.
+
+    `into` names the table and its columns, `row` is the marks of one row in brackets, `then` what follows.
+    """
+
+    into: str
+    row: str
+    columns: int
+    then: str = ""
+
+    def rows(self, connection: Connection, frame: pl.DataFrame) -> int:
+        """Insert frame, whose columns are in the order of the marks; return how many rows went in."""
+        together = max(1, min(MOST_ROWS_A_STATEMENT, MOST_VALUES_A_STATEMENT // self.columns))
+        flat = list(chain.from_iterable(zip(*(column.to_list() for column in frame), strict=True)))
+        whole = len(flat) - len(flat) % (together * self.columns)
+        written = 0
+        for rows, start, end in ((together, 0, whole), (1, whole, len(flat))):
+            width = rows * self.columns
+            values = [tuple(flat[at : at + width]) for at in range(start, end, width)]
+            if values:
+                statement = f"INSERT INTO {self.into} VALUES {','.join([self.row] * rows)} {self.then}"
+                written += connection.exec_driver_sql(statement, values).rowcount
+        return written
 
 
 @dataclass(frozen=True)
@@ -159,8 +191,8 @@ class KeyedTable:
             f"CREATE UNIQUE INDEX {quoted(f'{self.name}__key')} ON {table} ({listed(self.key)})"
         )
 
-    def archive_replaced(self, connection: Connection, kinds: dict[str, Kind], batch_id: str) -> None:
-        """Copy each row that differs from its staged row into the archive table; kinds as in `differs`."""
+    def prepare_archive(self, connection: Connection) -> None:
+        """Make the archive table, or add the columns that have come since; its columns take any value."""
         known = connection.exec_driver_sql(f"PRAGMA table_info({quoted(self.archive)})").all()
         archived = {str(row[1]) for row in known}
         if not archived:
@@ -173,6 +205,9 @@ class KeyedTable:
                 connection.exec_driver_sql(
                     f"ALTER TABLE {quoted(self.archive)} ADD COLUMN {quoted(name)}"
                 )
+
+    def archive_replaced(self, connection: Connection, kinds: dict[str, Kind], batch_id: str) -> None:
+        """Copy each row that differs from its staged row into the archive table; kinds as in `differs`."""
         connection.exec_driver_sql(
             f"INSERT INTO {quoted(self.archive)} ({listed(self.columns)}, {ARCHIVED}, {ARCHIVED_AT})"
             f" SELECT {listed(self.columns, 't.')}, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"

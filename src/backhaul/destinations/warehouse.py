@@ -17,6 +17,7 @@ from backhaul.destinations.sql_table import (
     RECEIPTS,
     STAGE,
     UPDATED,
+    Insert,
     KeyedTable,
     listed,
     quoted,
@@ -169,6 +170,8 @@ def _engine(path: str) -> Engine:
     def _configure(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -32768")
+        # The stage never holds more than one slice.
+        connection.execute("PRAGMA temp_store = MEMORY")
 
     return engine
 
@@ -183,11 +186,13 @@ def _merge(connection: Connection, stream: Stream, changes: Changes) -> Counts:
     if already_there or changes.counts.updated:
         # Keys that someone else wrote since the comparison meet the guarded update as well.
         _make_stage(connection, kinds)
+        table.prepare_archive(connection)
         for frame in chain(already_there, _slices(changes.rows(RowClass.UPDATED))):
             _fill_stage(connection, table, kinds, schema, frame)
-        table.archive_replaced(connection, kinds, changes.batch.id)
-        updated = _update_staged(connection, table, kinds, changes.batch.id)
-        missing = _insert_staged(connection, table, kinds, changes.batch.id)
+            table.archive_replaced(connection, kinds, changes.batch.id)
+            updated += _update_staged(connection, table, kinds, changes.batch.id)
+            missing += _insert_staged(connection, table, kinds, changes.batch.id)
+            connection.exec_driver_sql(f"DELETE FROM {STAGE}")
     found = changes.counts
     new = inserted + missing
     return Counts(
@@ -203,17 +208,18 @@ def _insert_new(
     connection: Connection, table: KeyedTable, kinds: dict[str, Kind], changes: Changes
 ) -> tuple[int, list[pl.DataFrame]]:
     """Return how many rows went in, and the slices in which some key was there already."""
-    columns, marks = listed(kinds), ",".join("?" * len(kinds))
-    insert = (
-        f"INSERT INTO {quoted(table.name)} ({columns}, {INSERTED})"
-        f" VALUES ({marks}, '{changes.batch.id}') ON CONFLICT ({listed(table.key)}) DO NOTHING"
+    insert = Insert(
+        into=f"{quoted(table.name)} ({listed(kinds)}, {INSERTED})",
+        row=f"({','.join('?' * len(kinds))}, '{changes.batch.id}')",
+        columns=len(kinds),
+        then=f"ON CONFLICT ({listed(table.key)}) DO NOTHING",
     )
     inserted, conflicting = 0, []
     schema = changes.batch.schema()
     for frame in _slices(changes.rows(RowClass.NEW)):
-        result = connection.exec_driver_sql(insert, _rows(table, kinds, schema, frame))
-        inserted += result.rowcount
-        if result.rowcount < frame.height:
+        written = insert.rows(connection, _stored(table, kinds, schema, frame))
+        inserted += written
+        if written < frame.height:
             conflicting.append(frame)
     return inserted, conflicting
 
@@ -256,14 +262,14 @@ def _fill_stage(
     schema: dict[str, pl.DataType],
     frame: pl.DataFrame,
 ) -> None:
-    marks = ",".join("?" * len(kinds))
-    connection.exec_driver_sql(f"INSERT INTO {STAGE} VALUES ({marks})", _rows(table, kinds, schema, frame))
+    insert = Insert(into=STAGE, row=f"({','.join('?' * len(kinds))})", columns=len(kinds))
+    insert.rows(connection, _stored(table, kinds, schema, frame))
 
 
-def _rows(
+def _stored(
     table: KeyedTable, kinds: dict[str, Kind], schema: dict[str, pl.DataType], frame: pl.DataFrame
-) -> list[tuple[Any, ...]]:
-    """Return the frame's rows as the table stores them, in the order of kinds."""
+) -> pl.DataFrame:
+    """Return the frame's rows as the table stores them, columns in the order of kinds."""
     import polars as pl
 
     for name in table.key:
@@ -274,8 +280,7 @@ def _rows(
                 f"table {table.name}: key column {name!r} is a number there, and would change the batch's ids",
                 next_step=f"Make {name!r} a TEXT column, or name another table with table=.",
             )
-    ready = frame.select(stored(name, schema[name], kind) for name, kind in kinds.items())
-    return list(zip(*(ready[name].to_list() for name in kinds), strict=True))
+    return frame.select(stored(name, schema[name], kind) for name, kind in kinds.items())
 
 
 def _slices(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
