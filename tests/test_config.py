@@ -81,7 +81,8 @@ def test_a_text_that_nobody_has_filled_is_named() -> None:
 
 
 def test_the_environment_overrules_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / ".env").write_text("BACKEND_URL=file\nBACKEND_USERNAME='a b'\nBACKEND_PASSWORD=pa$$w0rd${HOME}\n")
+    lines = ["BACKEND_URL=file", "BACKEND_USERNAME='a b'", "BACKEND_PASSWORD=pa$$w0rd${HOME}"]
+    (tmp_path / ".env").write_text("\n".join(lines))
     monkeypatch.setenv("BACKEND_URL", "environment")
 
     settings = load_settings(tmp_path)
@@ -94,10 +95,8 @@ def test_the_environment_overrules_the_file(tmp_path: Path, monkeypatch: pytest.
 def test_an_empty_value_counts_as_missing(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("BACKEND_URL=\nBACKEND_USERNAME\n")
 
-    assert missing_settings((Setting("BACKEND_URL"), Setting("BACKEND_USERNAME")), load_settings(tmp_path)) == [
-        "BACKEND_URL",
-        "BACKEND_USERNAME",
-    ]
+    wanted = (Setting("BACKEND_URL"), Setting("BACKEND_USERNAME"))
+    assert missing_settings(wanted, load_settings(tmp_path)) == ["BACKEND_URL", "BACKEND_USERNAME"]
 
 
 def test_a_file_saved_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:

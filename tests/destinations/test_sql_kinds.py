@@ -3,11 +3,12 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backhaul import Warehouse
@@ -122,10 +123,9 @@ def test_a_column_that_widens_keeps_every_old_value(
         assert last == (str(after[0]) if isinstance(last, str) else after[0])
 
 
+@settings(max_examples=25)
 @given(st.lists(st.decimals(min_value=-(10**12), max_value=10**12, places=2), min_size=1, max_size=20))
 def test_money_is_exact(amounts: list[Decimal]) -> None:
-    from tempfile import TemporaryDirectory
-
     with TemporaryDirectory() as folder:
         warehouse, maker = Warehouse(f"{folder}/w.db"), BatchMaker(Path(folder) / "staging")
         values = pl.Series("x", amounts, dtype=pl.Decimal(38, 2))

@@ -1,7 +1,6 @@
 """The warehouse beyond the contract: adopted tables, widened columns, other writers, kills and locks."""
 
 import multiprocessing
-import os
 import signal
 import sqlite3
 import subprocess
@@ -59,7 +58,7 @@ def merge(warehouse: Warehouse, maker: BatchMaker, frame: pl.DataFrame) -> Count
     [
         "CREATE TABLE orders (id INTEGER PRIMARY KEY, total INTEGER, note TEXT)",
         "CREATE TABLE orders (id TEXT PRIMARY KEY, total INTEGER, note TEXT)",
-        "CREATE TABLE orders (note TEXT, total BIGINT, id VARCHAR(20)); CREATE UNIQUE INDEX own ON orders (id)",
+        "CREATE TABLE orders (note TEXT, total BIGINT, id VARCHAR(9)); CREATE UNIQUE INDEX x ON orders (id)",
         "CREATE TABLE orders (id, total, note)",
         "CREATE TABLE orders (id TEXT, total REAL, note TEXT); CREATE INDEX slow ON orders (id)",
     ],
@@ -90,10 +89,14 @@ def test_other_tables_are_not_touched(path: Path, warehouse: Warehouse, maker: B
 def test_a_table_with_a_key_twice_is_refused_and_nothing_is_written(
     path: Path, warehouse: Warehouse, maker: BatchMaker, batch: pl.DataFrame
 ) -> None:
-    execute(path, "CREATE TABLE orders (id TEXT, total INTEGER); INSERT INTO orders VALUES ('1', 1), ('1', 2)")
+    execute(
+        path, "CREATE TABLE orders (id TEXT, total INTEGER); INSERT INTO orders VALUES ('1', 1), ('1', 2)"
+    )
     before = path.read_bytes()
 
-    with pytest.raises(DeliveryError, match="table orders holds 1 keys more than once; nothing was written") as caught:
+    with pytest.raises(
+        DeliveryError, match="table orders holds 1 keys more than once; nothing was written"
+    ) as caught:
         merge(warehouse, maker, batch)
 
     assert "Leave one row for each id" in caught.value.next_step
@@ -101,31 +104,24 @@ def test_a_table_with_a_key_twice_is_refused_and_nothing_is_written(
     assert len(path.read_bytes()) == len(before)
 
 
-def test_a_key_twice_among_the_batchs_own_keys_shows_already_in_the_comparison(
+def test_a_table_without_the_key_column_is_refused(
     path: Path, warehouse: Warehouse, maker: BatchMaker
 ) -> None:
-    execute(path, "CREATE TABLE orders (id TEXT, total INTEGER); INSERT INTO orders VALUES ('1', 1), ('1', 2)")
-
-    with pytest.raises(DeliveryError, match="more than once"):
-        warehouse.compare(maker.stream, maker.batch(ORDERS))
-
-
-def test_a_table_without_the_key_column_is_refused(path: Path, warehouse: Warehouse, maker: BatchMaker) -> None:
     execute(path, "CREATE TABLE orders (nomor TEXT, total INTEGER)")
 
-    with pytest.raises(DeliveryError, match=r"orders exists but has no key column id; it has \['nomor', 'total'\]"):
+    with pytest.raises(
+        DeliveryError, match=r"orders exists but has no key column id; it has \['nomor', 'total'\]"
+    ):
         merge(warehouse, maker, ORDERS)
 
 
-@pytest.mark.parametrize("key", ["007", "A1", "1.0", " 1", str(2**63)])
+@pytest.mark.parametrize("key", ["007", "A1", "1.0", "+1", str(2**63)])
 def test_an_id_that_a_number_column_would_change_is_refused(
     path: Path, warehouse: Warehouse, maker: BatchMaker, key: str
 ) -> None:
-    execute(path, "CREATE TABLE orders (id INTEGER PRIMARY KEY, total INTEGER); INSERT INTO orders VALUES (7, 7)")
-    if key == " 1":
-        assert merge(warehouse, maker, pl.DataFrame({"id": [key], "total": [1]})) == Counts(new=1)
-        return
-
+    execute(
+        path, "CREATE TABLE orders (id INTEGER PRIMARY KEY, total INTEGER); INSERT INTO orders VALUES (7, 7)"
+    )
     with pytest.raises(DeliveryError, match="key column 'id' is a number there") as caught:
         merge(warehouse, maker, pl.DataFrame({"id": ["5", key], "total": [5, 1]}))
 
@@ -143,20 +139,33 @@ def test_columns_that_differ_only_by_case_are_refused(
     assert select(path, "SELECT name FROM sqlite_master") == []
 
 
-def test_a_column_with_the_name_of_our_bookkeeping_is_refused(warehouse: Warehouse, maker: BatchMaker) -> None:
+def test_a_column_with_the_name_of_our_bookkeeping_is_refused(
+    warehouse: Warehouse, maker: BatchMaker
+) -> None:
     with pytest.raises(DeliveryError, match="column '_inserted_run' is backhaul's own"):
         merge(warehouse, maker, pl.DataFrame({"id": ["1"], "_inserted_run": ["x"]}))
 
 
-def test_an_untyped_column_of_a_person_keeps_its_values_when_money_comes(
-    path: Path, warehouse: Warehouse, maker: BatchMaker
+@pytest.mark.parametrize(
+    ("theirs", "ours", "expected"),
+    [
+        (
+            "('9', 5), ('8', 2.5)",
+            Decimal("12.50"),
+            [("1", Decimal("12.50")), ("8", Decimal("2.50")), ("9", Decimal(5))],
+        ),
+        ("('9', 5), ('8', 'lima')", "x", [("1", "x"), ("8", "lima"), ("9", "5")]),
+        ("('9', 5), ('8', 2.5)", 1.5, [("1", 1.5), ("8", 2.5), ("9", 5.0)]),
+    ],
+)
+def test_an_untyped_column_of_a_person_keeps_its_values(
+    path: Path, warehouse: Warehouse, maker: BatchMaker, theirs: str, ours: object, expected: list[Any]
 ) -> None:
-    execute(path, "CREATE TABLE orders (id TEXT, total); INSERT INTO orders VALUES ('9', 5), ('8', 'lima')")
+    execute(path, f"CREATE TABLE orders (id TEXT, total); INSERT INTO orders VALUES {theirs}")
 
-    merge(warehouse, maker, pl.DataFrame({"id": ["1"], "total": [Decimal("12.50")]}))
+    merge(warehouse, maker, pl.DataFrame({"id": ["1"], "total": [ours]}))
 
-    found = {row[0]: row[1] for frame in warehouse.read("orders") for row in frame.select("id", "total").rows()}
-    assert {key: str(value) for key, value in found.items()} == {"9": "5", "8": "lima", "1": "12.50"}
+    assert pl.concat(list(warehouse.read("orders"))).select("id", "total").sort("id").rows() == expected
 
 
 def test_what_a_merge_replaces_is_archived_with_its_batch(warehouse: Warehouse, maker: BatchMaker) -> None:
@@ -166,7 +175,10 @@ def test_what_a_merge_replaces_is_archived_with_its_batch(warehouse: Warehouse, 
 
     archive = pl.concat(list(warehouse.read("orders__archive")))
 
-    assert archive.select("id", "total", "_archived_by").rows() == [("2", 20, "batch-2"), ("2", 21, "batch-3")]
+    assert archive.select("id", "total", "_archived_by").rows() == [
+        ("2", 20, "batch-2"),
+        ("2", 21, "batch-3"),
+    ]
     assert archive["_archived_at"].null_count() == 0
 
 
@@ -194,7 +206,9 @@ def test_a_write_whose_answer_was_lost_gives_the_same_counts_and_writes_nothing(
     path: Path, warehouse: Warehouse, maker: BatchMaker
 ) -> None:
     merge(warehouse, maker, ORDERS)
-    changes = warehouse.compare(maker.stream, maker.batch(pl.DataFrame({"id": ["2", "3"], "total": [21, 30]})))
+    changes = warehouse.compare(
+        maker.stream, maker.batch(pl.DataFrame({"id": ["2", "3"], "total": [21, 30]}))
+    )
     first = warehouse.write(maker.stream, changes)
     execute(path, "UPDATE orders SET total = 99 WHERE id = '2'")
 
@@ -257,9 +271,9 @@ import polars as pl
 from backhaul import Warehouse
 from backhaul.testing.batches import BatchMaker
 path, folder, rows = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-maker, target = BatchMaker(folder), Warehouse(path)
+maker, target = BatchMaker(folder, _numbers=iter([1000])), Warehouse(path)
 frame = pl.select(id=pl.int_range(rows).cast(pl.String), total=pl.int_range(rows) * 2,
-                  note=pl.lit("a text of some length, to fill pages"))
+                  note=pl.lit("a text of some length, to fill pages " * 10))
 changes = target.compare(maker.stream, maker.batch(frame))
 print("writing", flush=True)
 target.write(maker.stream, changes)
@@ -270,7 +284,7 @@ print("written", flush=True)
 def test_a_writer_killed_in_the_middle_leaves_nothing_half_and_the_next_write_is_whole(
     path: Path, tmp_path: Path, warehouse: Warehouse, maker: BatchMaker
 ) -> None:
-    rows = 400_000
+    rows = 200_000
     merge(warehouse, maker, pl.DataFrame({"id": ["1", "x"], "total": [1, 1], "note": ["old", "old"]}))
     wal = Path(f"{path}-wal")
     arguments = [sys.executable, "-c", KILLED, str(path), str(tmp_path / "killed"), str(rows)]
@@ -279,9 +293,10 @@ def test_a_writer_killed_in_the_middle_leaves_nothing_half_and_the_next_write_is
         assert child.stdout.readline() == "writing\n"
         until = time.monotonic() + 30
         while not (wal.exists() and wal.stat().st_size > 3_000_000) and time.monotonic() < until:
-            time.sleep(0.002)
+            assert child.poll() is None, "the write was over before it was killed"
+            time.sleep(0.001)
         child.send_signal(signal.SIGKILL)
-        assert child.stdout.read() == "", "the write was over before it was killed"
+        assert child.stdout.read() == ""
 
     assert select(path, "SELECT id, total, note FROM orders") == [("1", 1, "old"), ("x", 1, "old")]
     assert select(path, "PRAGMA integrity_check") == [("ok",)]
@@ -330,7 +345,9 @@ def test_a_file_that_may_not_be_written_is_told(tmp_path: Path) -> None:
         assert "readonly" in done.stdout or "unable to open" in done.stdout
 
 
-def test_a_file_that_is_no_database_is_told_and_left_alone(path: Path, warehouse: Warehouse, maker: BatchMaker) -> None:
+def test_a_file_that_is_no_database_is_told_and_left_alone(
+    path: Path, warehouse: Warehouse, maker: BatchMaker
+) -> None:
     path.write_text("Dear diary, this is not a database. " * 50)
     before = path.read_bytes()
 
@@ -406,19 +423,28 @@ def test_reading_a_table_that_is_not_there_gives_nothing(warehouse: Warehouse, m
     assert list(warehouse.read("other")) == []
 
 
-def test_a_table_of_a_person_is_read_with_whatever_it_holds(path: Path, warehouse: Warehouse) -> None:
+@pytest.mark.parametrize(
+    ("declared", "value"),
+    [("REAL", "'lima'"), ("DATE", "'besok'"), ("BOOLEAN", "'ya'"), ("DATETIME", "'08:00'")],
+)
+def test_a_value_that_is_not_of_its_columns_type_is_told_and_not_quoted(
+    path: Path, warehouse: Warehouse, declared: str, value: str
+) -> None:
+    execute(path, f"CREATE TABLE orders (id TEXT, x {declared}); INSERT INTO orders VALUES ('1', {value})")
+
+    with pytest.raises(DeliveryError, match=f"table orders holds values .* x {declared}") as caught:
+        list(warehouse.read("orders"))
+
+    assert value.strip("'") not in str(caught.value)
+
+
+def test_an_untyped_column_is_read_as_text(path: Path, warehouse: Warehouse) -> None:
     execute(
         path,
-        "CREATE TABLE orders (id INTEGER PRIMARY KEY, day DATE, at DATETIME, total REAL, paid BOOLEAN);"
-        " INSERT INTO orders VALUES (1, '2025-09-12', '2025-09-12 08:00:00', 'lima', 1), (2, 'besok', NULL, 2.5, NULL)",
+        "CREATE TABLE orders (id TEXT, x); INSERT INTO orders VALUES ('1', 5), ('2', 'lima'), ('3', NULL)",
     )
 
-    found = pl.concat(list(warehouse.read("orders"))).sort("id")
-
-    assert found.rows() == [
-        (1, "2025-09-12", "2025-09-12 08:00:00", "lima", True),
-        (2, "besok", None, "2.5", None),
-    ]
+    assert pl.concat(list(warehouse.read("orders")))["x"].to_list() == ["5", "lima", None]
 
 
 def test_a_big_batch_leaves_the_same_rows_as_many_small_ones(tmp_path: Path, maker: BatchMaker) -> None:
@@ -431,4 +457,3 @@ def test_a_big_batch_leaves_the_same_rows_as_many_small_ones(tmp_path: Path, mak
 
     query = "SELECT count(*), sum(total), min(id), max(id) FROM orders"
     assert select(tmp_path / "big.db", query) == select(tmp_path / "small.db", query)
-    assert os.path.getsize(tmp_path / "big.db") > 0

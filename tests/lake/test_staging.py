@@ -15,7 +15,9 @@ from backhaul.lake import BatchWriter, StagingArea
 from backhaul.lake.staging import keyed, storable
 from backhaul.model import ROW, Batch, Changes, Rejected
 
-ROWS = st.lists(st.tuples(st.sampled_from(["a", "b", "c", "d"]), st.sampled_from(["x", "y"]), st.integers(0, 99)))
+ROWS = st.lists(
+    st.tuples(st.sampled_from(["a", "b", "c", "d"]), st.sampled_from(["x", "y"]), st.integers(0, 99))
+)
 
 
 def writer(folder: Path, key: tuple[str, ...] = ("id",), batch_id: str = "b1") -> BatchWriter:
@@ -147,7 +149,9 @@ def test_types_are_brought_to_the_few_that_destinations_know(
 
 
 @pytest.mark.parametrize(
-    "values", [[[1, 2]], [{"a": 1}], [b"bytes"], [datetime(2025, 9, 12)]], ids=["list", "struct", "bytes", "no zone"]
+    "values",
+    [[[1, 2]], [{"a": 1}], [b"bytes"], [datetime(2025, 9, 12)]],
+    ids=["list", "struct", "bytes", "no zone"],
 )
 def test_a_type_that_no_destination_takes_is_refused_by_name(values: list[object]) -> None:
     with pytest.raises(ConfigError, match="orders: column 'x' has type") as caught:

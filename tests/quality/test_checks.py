@@ -16,8 +16,9 @@ NOW = datetime(2025, 9, 12, 12, tzinfo=UTC)
 
 def failing(check: Check, values: list[Any]) -> list[int]:
     """Return the numbers of the rows whose value of x fails the check."""
-    frame = pl.DataFrame({"id": [str(n) for n in range(len(values))], "x": values}).with_row_index(ROW, offset=1)
-    return [each.row for each in judge_rows(frame, ("id",), [check]).rejected]
+    frame = pl.DataFrame({"id": [str(n) for n in range(len(values))], "x": values})
+    judged = judge_rows(frame.with_row_index(ROW, offset=1), ("id",), [check])
+    return [each.row for each in judged.rejected]
 
 
 def facts(frame: pl.DataFrame, earlier: tuple[int, ...] = ()) -> BatchFacts:
@@ -36,8 +37,18 @@ def facts(frame: pl.DataFrame, earlier: tuple[int, ...] = ()) -> BatchFacts:
         (checks.matches("x", r"^\d{3}$"), [123, 12], [2]),
     ],
 )
-def test_a_ready_made_check_catches_what_it_is_for(check: RowCheck, values: list[Any], bad: list[int]) -> None:
+def test_a_ready_made_check_catches_what_it_is_for(
+    check: RowCheck, values: list[Any], bad: list[int]
+) -> None:
     assert failing(check, values) == bad
+
+
+def test_a_column_of_numbers_that_is_empty_on_one_day_passes() -> None:
+    frame = pl.DataFrame({"id": ["1"], "x": [None]}, schema={"id": pl.String, "x": pl.String})
+
+    judged = judge_rows(frame.with_row_index(ROW, offset=1), ("id",), [checks.at_least("x", 0)])
+
+    assert judged.rejected == ()
 
 
 def test_a_rule_that_is_null_counts_as_failed() -> None:
@@ -55,7 +66,7 @@ def test_the_first_failing_check_names_the_row() -> None:
 
 
 @pytest.mark.parametrize("key", [(None, "a"), ("1", None)])
-def test_a_row_without_one_of_its_keys_is_rejected_whatever_the_checks(key: tuple[str | None, str | None]) -> None:
+def test_a_row_without_a_whole_key_is_rejected(key: tuple[str | None, str | None]) -> None:
     schema = {"id": pl.String, "shop": pl.String}
     frame = pl.DataFrame([key], schema=schema, orient="row").with_row_index(ROW, offset=7)
 
@@ -81,8 +92,9 @@ def test_the_severity_says_what_becomes_of_a_row(
     assert (judged.warned, judged.stopped) == (warned, stopped)
 
 
-def test_a_frame_without_rows_passes() -> None:
-    frame = pl.DataFrame(schema={"id": pl.String, "x": pl.Int64}).with_row_index(ROW)
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.String, pl.Null])
+def test_a_frame_without_rows_passes_whatever_its_types(dtype: pl.DataType) -> None:
+    frame = pl.DataFrame(schema={"id": pl.String, "x": dtype}).with_row_index(ROW)
 
     judged = judge_rows(frame, ("id",), [checks.at_least("x", 0)])
 

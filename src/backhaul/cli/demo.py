@@ -21,13 +21,13 @@ MARK = ".backhaul-demo"
 
 def run_demo(output: Output, folder: Path) -> int:
     """Run all bundled systems in folder, which is made anew; return the exit code."""
-    if folder.exists() and not (folder / MARK).exists():
+    if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or (folder / MARK).exists())):
         raise ConfigError(
             f"{folder} is there already and was not made by the demo; nothing was touched",
             next_step="Name another folder: backhaul demo FOLDER.",
         )
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).touch()
     os.environ["BACKHAUL_HOME"] = str(folder.resolve())
     for name in system_names(bundled_systems()):

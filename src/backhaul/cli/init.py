@@ -53,7 +53,10 @@ def init_folder(output: Output, folder: Path, origin: str | None) -> None:
         for setting in settings_in(target.pipeline)
     ]
     values = "".join(f"{name}=\n" for name in names)
-    made += _write(folder / ".env", f"# The settings of this installation; keep this file to yourself.\n{values}")
+    settings = _write(folder / ".env", f"# The settings of this installation; keep this file to yourself.\n{values}")
+    for path in settings:
+        path.chmod(0o600)
+    made += settings
     made += _write(folder / ".gitignore", GITIGNORE)
     if output.json:
         output.document({"folder": str(folder), "made": [str(path) for path in made], "settings": names})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
+import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -54,12 +56,19 @@ class Output:
         for row in rows:
             table.add_row(*("" if cell is None else str(cell) for cell in row))
         # Wide enough for every table: a narrow terminal wraps lines, which reads better than folded cells.
-        Console(width=WIDEST_TABLE).print(table, markup=False, highlight=False, soft_wrap=True)
+        console = Console(width=WIDEST_TABLE)
+        with console.capture() as drawn:
+            console.print(table, markup=False, highlight=False, soft_wrap=True)
+        print(drawn.get(), end="")
+
+    def traceback(self, error: BaseException) -> None:
+        """Print an error's traceback on stderr, if this call wants it."""
+        if self.debug:
+            traceback.print_exception(error)
 
     def error(self, error: BackhaulError, *, exit_code: int) -> None:
         """Tell an error: what, and what to do next; with --json as the document."""
-        if self.debug:
-            traceback.print_exception(error)
+        self.traceback(error)
         if self.json:
             self.document(
                 {
@@ -88,18 +97,45 @@ def told(output: Output) -> Iterator[None]:
     """Turn errors and Ctrl-C into messages and exit codes; SIGTERM counts as Ctrl-C."""
     _end_on_sigterm()
     try:
-        yield
+        try:
+            yield
+        finally:
+            _flush()
     except BackhaulError as error:
         code = exit_code_of(error)
         output.error(error, exit_code=code)
         raise typer.Exit(code) from None
     except KeyboardInterrupt:
-        output.progress("interrupted; run again, what is done is not done twice")
+        words = "interrupted; run again, what is done is not done twice"
+        if output.json:
+            output.document({"status": "interrupted", "exit_code": 130, "message": words})
+        output.progress(words)
+        _flush()
+        if any(not each.daemon for each in threading.enumerate() if each is not threading.main_thread()):
+            # A thread that waits for an answer would keep the process until the answer comes.
+            os._exit(130)
         raise typer.Exit(130) from None
     except BrokenPipeError:
-        # The reader, such as `head`, has seen enough.
-        sys.stderr.close()
+        _flush()
         raise typer.Exit(0) from None
+    except OSError as error:
+        failure = BackhaulError(
+            f"{error.filename or 'the system'}: {error.strerror or type(error).__name__}",
+            next_step="Check that the folder is there, may be written and has room, then run again.",
+        )
+        failure.__cause__ = error
+        output.error(failure, exit_code=1)
+        raise typer.Exit(1) from None
+
+
+def _flush() -> None:
+    """Write out what was printed; where the reader, such as `head`, has seen enough, the rest goes nowhere."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _end_on_sigterm() -> None:

@@ -48,6 +48,8 @@ def replay_named(output: Output, name: str, zone: str | None) -> int:
 def report(output: Output, results: list[RunResult], *, dry_run: bool) -> int:
     """Print what came of runs: a table, or a JSON document. Return the exit code of them all."""
     exit_code = outcome_of_all(results)
+    for error in (each.error for result in results for each in result.streams if each.error):
+        output.traceback(error)
     if output.json:
         documents = [as_document(result, dry_run=dry_run) for result in results]
         output.document(documents[0] if len(documents) == 1 else {"exit_code": exit_code, "runs": documents})

@@ -87,6 +87,8 @@ def show_status(output: Output, name: str | None) -> None:
             for each in streams
         ],
     )
+    if not streams:
+        output.say(f"no systems in {home()}; start with: backhaul init --from andalan")
     for each in waiting:
         output.say(f"{each['stream']}: {each['number']} {each['what']}")
 
@@ -114,7 +116,8 @@ def _is_part(stream: str, name: str | None) -> bool:
 
 def show_runs(output: Output, name: str | None, most: int) -> None:
     """Print runs, newest first."""
-    found = installation().ledger.runs(name, most)
+    pipelines = {target.name for target in find(home() / "systems", name)} if name else None
+    found = installation().ledger.runs(pipelines, most)
     if output.json:
         output.document(found)
         return
@@ -131,13 +134,17 @@ def show_logs(output: Output, run: str | None) -> None:
     """Print a run's events; the last run's without an id."""
     ledger = installation().ledger
     if run is None:
-        newest = ledger.runs(None, 1)
+        newest = ledger.runs(most=1)
         run = newest[0]["id"] if newest else ""
     events = ledger.events(run) if run else []
     if not events:
         raise ConfigError(
             f"there is no run {run}" if run else "there are no runs yet",
             next_step="`backhaul runs` lists them.",
+        )
+    if len(several := sorted({event["run"] for event in events}, reverse=True)) > 1:
+        raise ConfigError(
+            f"{len(several)} runs begin with {run}", next_step=f"Name one: {', '.join(several[:5])}."
         )
     for event in events:
         if output.json:

@@ -139,8 +139,10 @@ def restored(name: str, kind: Kind) -> pl.Expr:
 
 def converted_sql(column: str, old: Kind, new: Kind) -> str:
     """Return SQL that gives column (quoted, kept as old) the form of new; `new` is `widened(old, ...)`."""
-    if old == new or old == UNKNOWN:
+    if old == new:
         return column
+    if old == UNKNOWN:
+        return _untyped_sql(column, new)
     if old.form is Form.MONEY and new.form is Form.MONEY:
         return f"{column} * {10 ** (new.scale - old.scale)}"
     if new.form is Form.MONEY:
@@ -154,3 +156,11 @@ def converted_sql(column: str, old: Kind, new: Kind) -> str:
         digits = f"printf('%d.%0{old.scale}d', abs({column}) / {unit}, abs({column}) % {unit})"
         return f"CASE WHEN {column} < 0 THEN '-' WHEN {column} IS NOT NULL THEN '' END || {digits}"
     return f"CAST({column} AS TEXT)"
+
+
+def _untyped_sql(column: str, new: Kind) -> str:
+    """Ours is empty as long as its kind is unknown; in a person's table it may hold anything, which stays."""
+    if new.form is Form.MONEY:
+        scaled = f"CAST(round({column} * {10**new.scale}) AS INTEGER)"
+        return f"CASE WHEN typeof({column}) IN ('integer', 'real') THEN {scaled} ELSE {column} END"
+    return f"CAST({column} AS TEXT)" if new.form is Form.TEXT else column

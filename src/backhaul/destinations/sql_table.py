@@ -113,7 +113,12 @@ class KeyedTable:
         kinds: dict[str, Kind] = {}
         for name, dtype in schema.items():
             known = by_folded.setdefault(name.casefold(), name)
-            if known != name or name in (INSERTED, UPDATED):
+            if name.casefold() in (INSERTED, UPDATED):
+                raise DeliveryError(
+                    f"table {self.name}: column {name!r} is backhaul's own, and the batch has one of that name",
+                    next_step="Rename it in the stream's transform.",
+                )
+            if known != name:
                 raise DeliveryError(
                     f"table {self.name}: column {name!r} clashes with {known!r}; SQL ignores upper and lower case",
                     next_step="Rename one of them in the stream's transform.",
@@ -179,38 +184,41 @@ class KeyedTable:
             is_whole = index[2] and not index[4]
             if is_whole and {str(row[2]) for row in columns} == set(self.key):
                 return
+        self._refuse_double_keys(connection)
+        connection.exec_driver_sql(
+            f"CREATE UNIQUE INDEX {quoted(f'{self.name}__key')} ON {table} ({listed(self.key)})"
+        )
+
+    def _refuse_double_keys(self, connection: Connection) -> None:
+        keys = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in self.key)
         twice = connection.exec_driver_sql(
-            f"SELECT count(*) FROM (SELECT 1 FROM {table} GROUP BY {listed(self.key)} HAVING count(*) > 1)"
+            f"SELECT count(*) FROM (SELECT 1 FROM {quoted(self.name)} WHERE {keys}"
+            f" GROUP BY {listed(self.key)} HAVING count(*) > 1)"
         ).scalar_one()
         if twice:
             raise DeliveryError(
                 f"table {self.name} holds {twice} keys more than once; nothing was written",
                 next_step=f"Leave one row for each {', '.join(self.key)} in the table, then run again.",
             )
-        connection.exec_driver_sql(
-            f"CREATE UNIQUE INDEX {quoted(f'{self.name}__key')} ON {table} ({listed(self.key)})"
-        )
 
     def prepare_archive(self, connection: Connection) -> None:
-        """Make the archive table, or add the columns that have come since; its columns take any value."""
-        known = connection.exec_driver_sql(f"PRAGMA table_info({quoted(self.archive)})").all()
-        archived = {str(row[1]) for row in known}
-        if not archived:
-            connection.exec_driver_sql(
-                f"CREATE TABLE {quoted(self.archive)} ({listed(self.columns)},"
-                f" {ARCHIVED} TEXT, {ARCHIVED_AT} TEXT)"
-            )
-        for name in self.columns:
-            if archived and name not in archived:
-                connection.exec_driver_sql(
-                    f"ALTER TABLE {quoted(self.archive)} ADD COLUMN {quoted(name)}"
-                )
+        """Make the archive table, or add and widen its columns so that they hold the table's values as they are."""
+        there = KeyedTable.reflect(connection, self.archive, ())
+        columns = {**self.columns, ARCHIVED: TEXT, ARCHIVED_AT: TEXT}
+        if there.exists:
+            for name, kind in columns.items():
+                there._fit_column(connection, name, widened(there.columns.get(name, kind), kind))
+        else:
+            declared = ", ".join(f"{quoted(name)} {kind.declared}" for name, kind in columns.items())
+            connection.exec_driver_sql(f"CREATE TABLE {quoted(self.archive)} ({declared})")
 
     def archive_replaced(self, connection: Connection, kinds: dict[str, Kind], batch_id: str) -> None:
         """Copy each row that differs from its staged row into the archive table; kinds as in `differs`."""
+        archive = KeyedTable.reflect(connection, self.archive, ())
+        values = ", ".join(self.comparable(name, archive.columns[name]) for name in self.columns)
         connection.exec_driver_sql(
             f"INSERT INTO {quoted(self.archive)} ({listed(self.columns)}, {ARCHIVED}, {ARCHIVED_AT})"
-            f" SELECT {listed(self.columns, 't.')}, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+            f" SELECT {values}, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
             f" FROM {STAGE} s JOIN {quoted(self.name)} t ON {self.on_key()} WHERE {self.differs(kinds)}",
             (batch_id,),
         )

@@ -80,9 +80,17 @@ class Warehouse:
         found = changes.counts
         if not found.new and not found.updated:
             return found
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DeliveryError(
+                f"{self.name}: the folder {self._file.parent} cannot be made: {error.strerror}"
+            ) from None
         with self._connected() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            # The first load of a new file is written straight into it: a log would double the bytes.
+            is_new = not connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+            if not is_new:
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             connection.exec_driver_sql(
                 f"CREATE TABLE IF NOT EXISTS {RECEIPTS} (batch_id TEXT, table_name TEXT, new INTEGER,"
@@ -113,7 +121,10 @@ class Warehouse:
         return counts
 
     def read(self, table: str) -> Iterator[pl.DataFrame]:
-        """Yield a table's rows with their types, bookkeeping left out; nothing if there is no such table."""
+        """Yield a table's rows with their types, bookkeeping left out; nothing if there is no such table.
+
+        Raises DeliveryError if a person has put values into a column that are not of its declared type.
+        """
         import polars as pl
 
         if not self._file.exists():
@@ -126,11 +137,28 @@ class Warehouse:
             }
             if not columns:
                 return
-            result = connection.exec_driver_sql(f"SELECT {listed(columns)} FROM {quoted(table)}")
             storage = {name: _storage_dtype(kind) for name, kind in columns.items()}
+            # Text is asked for where it is expected: an untyped column may hold anything.
+            wanted = [
+                f"CAST({quoted(name)} AS TEXT)" if dtype == pl.String else quoted(name)
+                for name, dtype in storage.items()
+            ]
+            result = connection.exec_driver_sql(f"SELECT {', '.join(wanted)} FROM {quoted(table)}")
             for rows in result.partitions(SLICE_ROWS):
-                frame = pl.DataFrame([tuple(row) for row in rows], schema=storage, orient="row")
-                yield frame.select(restored(name, kind) for name, kind in columns.items())
+                try:
+                    frame = pl.DataFrame([tuple(row) for row in rows], schema=storage, orient="row")
+                    typed = frame.select(restored(name, kind) for name, kind in columns.items())
+                except (pl.exceptions.PolarsError, TypeError, OverflowError):
+                    raise self._ill_typed(table, columns) from None
+                yield typed
+
+    def _ill_typed(self, table: str, columns: dict[str, Kind]) -> DeliveryError:
+        """The driver's own message would quote a value."""
+        typed = [f"{name} {kind.declared}" for name, kind in columns.items() if kind.form is not Form.TEXT]
+        return DeliveryError(
+            f"{self.name}: table {table} holds values that do not fit their columns' types: {', '.join(typed)}",
+            next_step="Correct those values, or make the column TEXT.",
+        )
 
     @property
     def _file(self) -> Path:

@@ -211,6 +211,8 @@ class Haul:
                 raise Interrupted(f"{self.name}: interrupted while it was fetched") from error
             raise
         context.ledger.end_attempt(attempt, "ok")
+        if context.stop.is_set():
+            raise Interrupted(f"{self.name}: interrupted after it was fetched")
         return fetched
 
     def _given_file(self, path: Path, window: Window | None) -> Landed:

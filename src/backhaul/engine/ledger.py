@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -75,8 +75,19 @@ class Ledger:
         return engine
 
     @contextlib.contextmanager
+    def _connected(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except sa.exc.DBAPIError as error:
+            raise BackhaulError(
+                f"{self.path.name}: {error.orig}",
+                next_step="`backhaul doctor` looks at the ledger; a damaged one is restored from a backup.",
+            ) from error
+
+    @contextlib.contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
             connection.commit()
@@ -84,7 +95,7 @@ class Ledger:
     def _rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
         if not self.path.exists():
             return []
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def open_run(self, run: str, pipeline: str, window: str, version: str) -> None:
@@ -218,15 +229,23 @@ class Ledger:
             _insert_batch(db, batch, artifact, destinations, rejected, held_because)
 
     def batch_replayed(
-        self, batch: Batch, artifact: str, rejected: Sequence[Rejected], held_because: str | None
+        self,
+        batch: Batch,
+        artifact: str,
+        destinations: Sequence[str],
+        rejected: Sequence[Rejected],
+        held_because: str | None,
     ) -> None:
-        """Record a batch that takes the place of all earlier ones of its artifact; it is delivered by the replay."""
+        """Record a batch that takes the place of all earlier ones of its artifact.
+
+        The replay itself delivers it, unless it is held: then it waits for a person, as any other.
+        """
         with self._transaction() as db:
             former = sa.select(t.batches.c.id).where(t.batches.c.artifact == artifact)
             db.execute(t.quarantine.delete().where(t.quarantine.c.batch.in_(former)))
             db.execute(t.deliveries.delete().where(t.deliveries.c.batch.in_(former), t.deliveries.c.state == HELD))
             db.execute(t.batches.update().where(t.batches.c.artifact == artifact).values(state=REPLACED))
-            _insert_batch(db, batch, artifact, (), rejected, held_because)
+            _insert_batch(db, batch, artifact, destinations if held_because else (), rejected, held_because)
 
     def accept_held(self, stream: str) -> int:
         """Let the stream's held batches go on; return how many there were."""
@@ -298,11 +317,11 @@ class Ledger:
             )
 
     def earlier_rows(self, stream: str, most: int = 10) -> tuple[int, ...]:
-        """Return the row counts of the stream's last delivered batches, newest first."""
+        """Return the row counts of the stream's last delivered batches that came from files, newest first."""
         table = t.batches
         query = (
             sa.select(table.c.rows)
-            .where(table.c.stream == stream, table.c.state == DONE)
+            .where(table.c.stream == stream, table.c.state == DONE, table.c.artifact.is_not(None))
             .order_by(table.c.number.desc())
             .limit(most)
         )
@@ -319,11 +338,11 @@ class Ledger:
         )
         return [row["id"] for row in self._rows(query)]
 
-    def runs(self, pipeline: str | None = None, most: int = 20) -> list[dict[str, Any]]:
-        """Return runs, newest first, each with its `streams`."""
+    def runs(self, pipelines: Collection[str] | None = None, most: int = 20) -> list[dict[str, Any]]:
+        """Return runs, newest first, each with its `streams`; of all pipelines where none are named."""
         query = sa.select(t.runs).order_by(t.runs.c.started_at.desc(), t.runs.c.id.desc()).limit(most)
-        if pipeline:
-            query = query.where(t.runs.c.pipeline == pipeline)
+        if pipelines is not None:
+            query = query.where(t.runs.c.pipeline.in_(pipelines))
         found = self._rows(query)
         for run in found:
             streams = sa.select(t.stream_runs).where(t.stream_runs.c.run == run["id"])

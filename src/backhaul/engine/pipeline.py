@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -37,6 +38,12 @@ class Pipeline:
     def __post_init__(self) -> None:
         object.__setattr__(self, "streams", tuple(self.streams))
         names = [stream.name for stream in self.streams]
+        for name in (self.name, *names):
+            if not re.fullmatch(r"[\w -]+", name):
+                raise ConfigError(
+                    f"pipeline {self.name}: {name!r} is no name; it takes letters, digits, spaces, _ and -",
+                    next_step="Rename it; a dot parts names, as in system.pipeline.stream.",
+                )
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice or not names:
             raise ConfigError(

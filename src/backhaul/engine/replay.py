@@ -77,6 +77,10 @@ class Replay:
         """The installation's lake."""
         return self.installation.lake
 
+    @property
+    def _destinations(self) -> tuple[Destination, ...]:
+        return (self.installation.curated, *self.stream.to)
+
     def run(self, zones: Sequence[str]) -> StreamResult:
         """Rebuild zones in their order; the counts are those of curated's headline destination."""
         started, counts, error, status = time.monotonic(), Counts(), None, DONE
@@ -126,7 +130,13 @@ class Replay:
                 failed.append(error)
                 self.tell(Warned(run=self.run_id, stream=self.name, message=f"{artifact.name}: {error}"))
                 continue
-            ledger.batch_replayed(staged.batch, artifact.id, staged.rejected, staged.held_because)
+            ledger.batch_replayed(
+                staged.batch,
+                artifact.id,
+                [each.name for each in self._destinations],
+                staged.rejected,
+                staged.held_because,
+            )
             self.tell(
                 BatchStaged(
                     run=self.run_id,
@@ -149,14 +159,13 @@ class Replay:
             for batch in batches:
                 rebuilt.write(self.stream, rebuilt.compare(self.stream, batch))
             batch = self._staged_again(rebuilt)
-        destinations: tuple[Destination, ...] = (self.installation.curated, *self.stream.to)
         ledger = self.installation.ledger
-        ledger.batch_staged(batch, None, [each.name for each in destinations], ())
+        ledger.batch_staged(batch, None, [each.name for each in self._destinations], ())
         deliverer = Deliverer(
             run=self.run_id,
             name=self.name,
             stream=self.stream,
-            destinations=destinations,
+            destinations=self._destinations,
             staging=self.lake.staging,
             ledger=ledger,
             budget=Budget(),

@@ -6,7 +6,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ from backhaul.engine.ledger import Ledger
 from backhaul.engine.lock import pipeline_lock
 from backhaul.engine.sessions import SharedSessions
 from backhaul.engine.systems import Target
+from backhaul.engine.window import parse_window
 from backhaul.errors import BackhaulError, ConfigError
 from backhaul.lake import Lake
 from backhaul.model import Counts, Stream
@@ -39,6 +40,8 @@ from backhaul.retry import Budget
 from backhaul.sessions.vault import Vault
 
 CURATED = "curated"
+GRACE_S = 3.0
+"""How long an interrupted run waits for what its streams are in the middle of."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,8 @@ def run_pipeline(
     pipeline = resolved(target.pipeline, installation.settings)
     streams = tuple(pipeline.streams)
     _check(target.name, streams, options)
+    if options.window:
+        parse_window(options.window, clock(), pipeline.timezone)
     with ExitStack() as stack:
         locks = installation.data / "locks"
         if not options.dry_run:
@@ -178,20 +183,25 @@ def _haul_all(context: RunContext, streams: tuple[Stream, ...]) -> list[StreamRe
     for stream in streams:
         by_source.setdefault(id(stream.source), []).append(stream)
     futures: dict[str, Future[StreamResult]] = {}
-    with ExitStack() as stack:
+    pools = []
+    try:
         for group in by_source.values():
             workers = min(len(group), max(1, group[0].source.parallel))
-            pool = stack.enter_context(ThreadPoolExecutor(workers, thread_name_prefix="haul"))
+            pools.append(ThreadPoolExecutor(workers, thread_name_prefix="haul"))
             for stream in group:
-                futures[stream.name] = pool.submit(_haul_recorded, context, stream)
-        try:
-            return [futures[stream.name].result() for stream in streams]
-        except KeyboardInterrupt:
-            context.stop.set()
-            for future in futures.values():
-                future.cancel()
-            context.sessions.close()
-            raise
+                futures[stream.name] = pools[-1].submit(_haul_recorded, context, stream)
+        return [futures[stream.name].result() for stream in streams]
+    except KeyboardInterrupt:
+        context.stop.set()
+        for future in futures.values():
+            future.cancel()
+        context.sessions.close()
+        wait(futures.values(), timeout=GRACE_S)
+        raise
+    finally:
+        # A thread that waits for an answer which does not come is left behind; it stops when it wakes.
+        for pool in pools:
+            pool.shutdown(wait=not context.stop.is_set(), cancel_futures=True)
 
 
 def _haul_recorded(context: RunContext, stream: Stream) -> StreamResult:

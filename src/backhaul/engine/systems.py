@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
 from backhaul.engine.pipeline import Pipeline
-from backhaul.errors import ConfigError
+from backhaul.errors import BackhaulError, ConfigError
+
+_BROKEN = (
+    SyntaxError,
+    ImportError,
+    NameError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    RuntimeError,
+    OSError,
+)
+"""What a module that its author has not finished raises when it is imported."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +66,29 @@ def find(folder: Path, name: str) -> list[Target]:
         only = targets[0]
         chosen = tuple(stream for stream in only.pipeline.streams if stream.name == rest[0])
         return [Target(only.name, replace(only.pipeline, streams=chosen))]
-    choices = [*(by_name if len(by_name) > 1 else ()), *_stream_names(targets)]
-    raise ConfigError(f"{name}: {'.'.join(rest)} is not part of {system}; it has {', '.join(choices)}")
+    choices = [*(by_name if len(targets) > 1 else ()), *_stream_names(targets)]
+    whole = name.removesuffix(f".{'.'.join(rest)}")
+    raise ConfigError(
+        f"{name}: {'.'.join(rest)} is not part of {whole}; it has {', '.join(dict.fromkeys(choices))}",
+        next_step=f"`backhaul plan {system}` shows them all.",
+    )
 
 
 def load_system(folder: Path) -> list[Target]:
     """Return the pipelines of one system folder. A lone one is named as the system, others `system.pipeline`."""
     found = []
+    package = _package(folder)
     for path in _pipeline_files(folder):
-        pipeline = getattr(_import(folder, path), "pipeline", None)
+        pipeline = getattr(_import(package, folder, path), "pipeline", None)
         if isinstance(pipeline, Pipeline):
             found.append(pipeline)
     if not found:
         raise ConfigError(f"system {folder.name} has no module with a value named `pipeline`")
+    names = [pipeline.name for pipeline in found]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(
+            f"system {folder.name}: two pipelines are named {twice[0]}", next_step="Rename one of them."
+        )
     if len(found) == 1:
         return [Target(folder.name, found[0])]
     return [Target(f"{folder.name}.{pipeline.name}", pipeline) for pipeline in found]
@@ -77,22 +102,31 @@ def _stream_names(targets: list[Target]) -> list[str]:
     return [stream.name for target in targets for stream in target.pipeline.streams]
 
 
-def _import(folder: Path, path: Path) -> ModuleType:
+def _package(folder: Path) -> str:
+    """Make the system a package, so that its modules may import each other; return the package's name.
+
+    What an earlier load of a system of this name left in memory is forgotten.
+    """
     package = f"backhaul_systems_{folder.name}"
-    if package not in sys.modules:
-        # The system's modules may import each other: `from . import rules`.
-        module = ModuleType(package)
-        module.__path__ = [str(folder)]
-        sys.modules[package] = module
-    sys.modules[package].__path__ = [str(folder)]
-    name = f"{package}.{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ConfigError(f"{path} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+        del sys.modules[name]
+    module = ModuleType(package)
+    module.__path__ = [str(folder)]
+    sys.modules[package] = module
+    importlib.invalidate_caches()
+    return package
+
+
+def _import(package: str, folder: Path, path: Path) -> ModuleType:
+    # The folder is a person's: no __pycache__ in it.
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        spec.loader.exec_module(module)
-    except (SyntaxError, ImportError, NameError, TypeError, AttributeError, ValueError) as error:
-        raise ConfigError(f"{path.name} of system {folder.name}: {type(error).__name__}: {error}") from error
-    return module
+        return importlib.import_module(f"{package}.{path.stem}")
+    except BackhaulError as error:
+        message = f"{path.name} of system {folder.name}: {error}"
+        raise ConfigError(message, next_step=error.next_step) from error
+    except _BROKEN as error:
+        message = f"{path.name} of system {folder.name}: {type(error).__name__}: {error}"
+        raise ConfigError(message, next_step="Correct the module; --debug shows the line.") from error
+    finally:
+        sys.dont_write_bytecode = before

@@ -25,12 +25,17 @@ def parse_window(words: str, now: datetime, timezone: str) -> Window:
         if last := re.fullmatch(r"last:([1-9]\d{0,3})d", words):
             return Window(today - timedelta(days=int(last[1]) - 1), today, timezone)
         first, dots, end = words.partition("..")
-        return Window(date.fromisoformat(first), date.fromisoformat(end if dots else first), timezone)
+        start, last_day = date.fromisoformat(first), date.fromisoformat(end if dots else first)
     except ValueError:
         raise ConfigError(
             f"window {words!r} is not one we know",
             next_step="Say 2025-09-12, 2025-09-01..2025-09-12, today, yesterday or last:7d.",
         ) from None
+    if start > last_day:
+        raise ConfigError(
+            f"window starts on {start}, after its end {last_day}", next_step=f"Say {last_day}..{start}."
+        )
+    return Window(start, last_day, timezone)
 
 
 def default_window(now: datetime, timezone: str, last_end: date | None, look_back_days: int) -> Window:

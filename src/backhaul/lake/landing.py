@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import shutil
@@ -45,8 +46,10 @@ class LandingFolder:
             sync_file(part)
         except BaseException:
             part.unlink(missing_ok=True)
+            _remove_if_empty(unproven)
             raise
         publish(part, path)
+        _remove_if_empty(unproven)
         return Landed(path, name, digest.hexdigest(), size_bytes, window)
 
     def adopt(
@@ -65,6 +68,11 @@ class LandingFolder:
             path = self.folder / f"{number}-{name}"
             number += 1
         return path
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def safe_name(name: str) -> str:

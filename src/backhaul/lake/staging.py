@@ -155,7 +155,7 @@ class BatchWriter:
             offset += keys.height
         suspects = pl.concat(found)
         lost = suspects.filter(~pl.struct(self.key).is_last_distinct())["at"]
-        flags = pl.int_range(offset, dtype=lost.dtype, eager=True).is_in(lost.implode())
+        flags = pl.int_range(offset, dtype=pl.UInt32, eager=True).is_in(lost.cast(pl.UInt32).implode())
         starts = [sum(heights[:n]) for n in range(len(heights))]
         return [flags.slice(start, height) for start, height in zip(starts, heights, strict=True)]
 

@@ -32,6 +32,9 @@ def judge_rows(frame: pl.DataFrame, key: tuple[str, ...], checks: Sequence[Check
     """
     import polars as pl
 
+    if not frame.height:
+        # An empty day's columns have no type of their own, which a rule about numbers would stumble over.
+        return Judged(frame, (), {}, {})
     has_key = pl.all_horizontal(pl.col(name).is_not_null() for name in key)
     rules = [RowCheck(KEY_MISSING, has_key), *(check for check in checks if isinstance(check, RowCheck))]
     verdicts = frame.select(rule.rule.fill_null(False).alias(str(n)) for n, rule in enumerate(rules))
@@ -75,9 +78,9 @@ def at_least(column: str, least: float, severity: Severity = Severity.REJECT) ->
     """Each value of column is least or more; an empty one passes."""
     import polars as pl
 
-    return RowCheck(
-        f"{column} is below {least:g}", pl.col(column).is_null() | (pl.col(column) >= least), severity
-    )
+    # A column that is empty on one day arrives as text.
+    value = pl.col(column).cast(pl.Float64)
+    return RowCheck(f"{column} is below {least:g}", value.is_null() | (value >= least), severity)
 
 
 def one_of(column: str, values: Sequence[str], severity: Severity = Severity.REJECT) -> RowCheck:

@@ -1,0 +1,162 @@
+"""`plan`, `status`, `runs`, `logs`: what is declared, how far it is, what has happened."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+
+import pytest
+
+from backhaul.sandbox import Fault, SandboxBackOffice
+from tests.cli.shop import DAY, Shop
+
+
+@pytest.fixture
+def ran(shop: Shop) -> Shop:
+    done = shop.call("run", "andalan.user", "--window", DAY)
+    assert done.returncode == 0, done.stderr
+    return shop
+
+
+def test_plan_shows_streams_and_settings_and_asks_nobody(shop: Shop, office: SandboxBackOffice) -> None:
+    del shop.settings["BACKEND_PASSWORD"]
+
+    done = shop.call("plan", "andalan")
+
+    assert done.returncode == 0
+    assert "schedule 0 8,18 * * *, days in Asia/Jakarta" in done.stdout
+    assert re.search(r"andalan\.user +BackOffice BACKEND_URL +User ID +Tanggal +0 +curated", done.stdout)
+    assert re.search(r"BACKEND_USERNAME +set\s", done.stdout)
+    assert re.search(r"BACKEND_PASSWORD +MISSING", done.stdout)
+    assert office.url not in done.stdout
+    assert office.requests == []
+
+
+def test_plan_as_a_document(shop: Shop) -> None:
+    plan = shop.document("plan", "andalan.user")
+
+    assert [each["stream"] for each in plan["streams"]] == ["andalan.user"]
+    assert plan["streams"][0]["key"] == ["User ID"]
+    assert plan["settings"] == {"BACKEND_URL": True, "BACKEND_USERNAME": True, "BACKEND_PASSWORD": True}
+
+
+def test_status_before_the_first_run_says_never(shop: Shop) -> None:
+    done = shop.call("status")
+
+    assert done.returncode == 0
+    assert re.search(r"andalan\.user +never +-", done.stdout)
+    assert not (shop.folder / "data").exists()
+
+
+def test_status_shows_the_last_result_and_what_waits(ran: Shop, office: SandboxBackOffice) -> None:
+    office.faults.add(Fault.ROWS_WITHOUT_KEY, path="/user-front")
+    ran.call("run", "andalan.user", "--window", DAY)
+
+    text, document = ran.call("status", "andalan.user").stdout, ran.document("status", "andalan")
+
+    assert re.search(rf"andalan\.user +{DAY} .* done +16", text)
+    assert re.search(r"andalan\.user: \d+ quarantined rows", text)
+    last = {each["stream"]: each for each in document["streams"]}
+    assert (last["andalan.user"]["status"], last["andalan.user"]["delivered_to"]) == ("done", DAY)
+    assert last["andalan.transaksi"]["delivered_to"] is None
+    assert document["waiting"][0]["what"] == "quarantined rows"
+
+
+def test_runs_are_listed_newest_first(ran: Shop) -> None:
+    ran.call("run", "andalan.user", "--window", DAY)
+
+    found = ran.document("runs")
+
+    assert [run["streams"][0]["unchanged"] for run in found] == [16, 0]
+    assert len(ran.document("runs", "--most", "1")) == 1
+    assert found[0]["id"] in ran.call("runs").stdout
+
+
+@pytest.mark.parametrize("name", ["andalan", "andalan.user", "andalan.exports"])
+def test_runs_of_one_name(ran: Shop, name: str) -> None:
+    assert len(ran.document("runs", name)) == 1
+
+
+def test_without_runs_the_list_says_how_to_start_one(shop: Shop) -> None:
+    assert "no runs yet" in shop.call("runs").stdout
+    assert shop.document("runs") == []
+
+
+def test_logs_tell_the_last_run_step_by_step(ran: Shop) -> None:
+    lines = ran.call("logs").stdout.splitlines()
+
+    kinds = [line.split()[2] for line in lines]
+    assert kinds[0] == "RunStarted"
+    assert kinds[-1] == "RunEnded"
+    assert kinds.index("ArtifactKept") < kinds.index("BatchStaged") < kinds.index("Delivered")
+
+
+def test_logs_as_json_are_one_event_a_line(ran: Shop) -> None:
+    lines = ran.call("logs", "--json").stdout.splitlines()
+
+    events = [json.loads(line) for line in lines]
+    assert [each["kind"] for each in events if each["stream"]][-1] == "StreamDone"
+
+
+def test_logs_of_a_run_by_the_beginning_of_its_id(ran: Shop) -> None:
+    ran.call("run", "andalan.user", "--window", DAY)
+    newest, oldest = [run["id"] for run in ran.document("runs")]
+    told = [json.loads(line) for line in ran.call("logs", oldest[:19], "--json").stdout.splitlines()]
+
+    assert {event["run"] for event in told} == {oldest}
+
+    both = ran.call("logs", "20")
+    assert both.returncode == 2
+    assert "2 runs begin with 20" in both.stderr
+    assert newest in both.stderr
+
+
+def test_a_damaged_ledger_is_told_without_a_traceback(ran: Shop) -> None:
+    for path in (ran.folder / "data").glob("ledger.db*"):
+        path.write_bytes(b"no database " * 500)
+
+    for command in ("status", "runs", "logs"):
+        done = ran.call(command)
+        assert done.returncode == 1
+        assert "error: ledger.db: file is not a database" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(ran: Shop) -> None:
+    for arguments in (
+        ("logs",),
+        ("runs", "--json"),
+        ("plan", "andalan"),
+        ("run", "andalan.user", "--window", DAY),
+    ):
+        reading, writing = os.pipe()
+        os.close(reading)
+        try:
+            with ran.start(*arguments, stdout=writing) as process:
+                _, told = process.communicate(timeout=60)
+        finally:
+            os.close(writing)
+
+        assert "Traceback" not in told, told
+        assert "Exception ignored" not in told, told
+        assert process.returncode == 0
+
+
+def test_no_color_is_honoured_on_a_terminal(shop: Shop) -> None:
+    shop.settings.update(NO_COLOR="1", TERM="xterm-256color")
+    for arguments in (("plan", "andalan"), ("--help",), ("run", "--nope")):
+        ours, theirs = pty.openpty()
+        with shop.start(*arguments, stdout=theirs, stderr=subprocess.STDOUT, stdin=theirs) as process:
+            os.close(theirs)
+            told = b""
+            try:
+                while chunk := os.read(ours, 65536):
+                    told += chunk
+            except OSError:
+                pass  # Linux says so when the other side of a terminal is closed.
+            process.wait(60)
+        os.close(ours)
+
+        assert told
+        assert re.findall(rb"\x1b\[[0-9;]*[34][0-7][0-9;]*m", told) == []

@@ -1,0 +1,207 @@
+"""`init`, `doctor`, `demo`, `--help`: what a newcomer types first."""
+
+import json
+import re
+import resource
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from backhaul import __version__
+from backhaul.sandbox import SandboxBackOffice
+from tests.cli.shop import Shop
+
+COMMANDS = ("init", "plan", "run", "replay", "status", "runs", "logs", "doctor", "demo")
+
+
+def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
+    found = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in found}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_has_an_example(bare: Shop, command: str) -> None:
+    done = bare.call(command, "--help")
+
+    assert done.returncode == 0
+    assert f"Example: backhaul {command}" in done.stdout
+
+
+def test_the_help_names_every_command(bare: Shop) -> None:
+    for arguments in (("--help",), ()):
+        done = bare.call(*arguments)
+        assert [command for command in COMMANDS if f" {command} " not in done.stdout + done.stderr] == []
+
+
+def test_the_version_is_told(bare: Shop) -> None:
+    assert bare.call("--version").stdout == f"backhaul {__version__}\n"
+
+
+def test_init_makes_a_folder_that_plan_understands(bare: Shop) -> None:
+    done = bare.call("init")
+
+    assert done.returncode == 0, done.stderr
+    assert (
+        "next: fill in .env (BACKEND_URL, BACKEND_USERNAME, BACKEND_PASSWORD), then: backhaul plan first"
+        in done.stdout
+    )
+    assert (bare.folder / ".env").read_text().splitlines()[1:] == [
+        "BACKEND_URL=",
+        "BACKEND_USERNAME=",
+        "BACKEND_PASSWORD=",
+    ]
+    assert ".env" in (bare.folder / ".gitignore").read_text().splitlines()
+    assert bare.call("plan", "first").returncode == 0
+
+
+def test_init_twice_changes_nothing(bare: Shop) -> None:
+    bare.call("init", "--from", "andalan", "shop")
+    (bare.folder / "shop" / ".env").write_text("BACKEND_URL=https://shop.example\n")
+    before = tree(bare.folder)
+
+    again = bare.call("init", "--from", "andalan", "shop")
+
+    assert again.returncode == 0
+    assert "everything is there already; nothing was changed" in again.stdout
+    assert tree(bare.folder) == before
+
+
+def test_init_copies_a_system_and_says_where_to_go(bare: Shop) -> None:
+    document = bare.document("init", "--from", "andalan", "shop")
+
+    assert document["settings"] == ["BACKEND_URL", "BACKEND_USERNAME", "BACKEND_PASSWORD"]
+    assert (bare.folder / "shop" / "systems" / "andalan" / "pipeline.py").exists()
+    assert "cd shop" in bare.call("init", "--from", "andalan", "shop").stdout
+
+
+def test_the_settings_file_is_for_its_owner_alone(bare: Shop) -> None:
+    bare.call("init")
+
+    assert (bare.folder / ".env").stat().st_mode & 0o077 == 0
+
+
+def test_init_into_a_file_is_told_without_a_traceback(bare: Shop) -> None:
+    (bare.folder / "shop").write_text("")
+
+    done = bare.call("init", "shop")
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "error: " in done.stderr
+
+
+def test_doctor_finds_a_folder_that_is_set_up_fit_and_changes_nothing(
+    shop: Shop, office: SandboxBackOffice
+) -> None:
+    before = tree(shop.folder)
+
+    found = shop.document("doctor")
+
+    assert found["ok"] is True
+    assert {check["name"] for check in found["checks"]} >= {
+        "python",
+        "sqlite",
+        "folder",
+        "disk",
+        "system andalan",
+    }
+    assert tree(shop.folder) == before
+    assert office.requests == []
+
+
+def test_doctor_fails_where_settings_are_missing(shop: Shop) -> None:
+    del shop.settings["BACKEND_PASSWORD"]
+
+    done = shop.call("doctor")
+
+    assert done.returncode == 1
+    assert "missing settings: BACKEND_PASSWORD" in done.stdout
+    assert shop.call("doctor", "--only", "python").returncode == 0
+    assert [check["name"] for check in shop.document("doctor", "--only", "python")["checks"]] == ["python"]
+
+
+def test_doctor_says_what_to_do_in_an_empty_folder(bare: Shop) -> None:
+    done = bare.call("doctor", "--only", "folder")
+
+    assert done.returncode == 0
+    assert "holds no systems" in done.stdout
+    assert "backhaul init" in done.stdout
+
+
+def test_doctor_names_a_system_that_cannot_be_imported(shop: Shop) -> None:
+    (shop.folder / "systems" / "andalan" / "pipeline.py").write_text("import no_such_module_here")
+
+    done = shop.call("doctor", "--json")
+
+    assert done.returncode == 1
+    [finding] = [check for check in json.loads(done.stdout)["checks"] if check["name"] == "system andalan"]
+    assert (finding["verdict"], finding["ok"]) == ("fail", False)
+    assert "no_such_module_here" in finding["detail"]
+
+
+def test_doctor_notices_a_damaged_ledger(shop: Shop) -> None:
+    (shop.folder / "data").mkdir()
+    (shop.folder / "data" / "ledger.db").write_bytes(b"no database " * 500)
+
+    done = shop.call("doctor", "--only", "ledger")
+
+    assert done.returncode == 1
+    assert "FAIL" in done.stdout
+
+
+def test_a_folder_without_systems_is_told(bare: Shop) -> None:
+    done = bare.call("run", "andalan")
+
+    assert done.returncode == 2
+    assert "backhaul init --from andalan" in done.stderr
+    assert "no systems" in bare.call("status").stdout
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["fresh folder", "empty folder"])
+def test_demo_fetches_everything_and_then_finds_nothing_changed(bare: Shop, is_there: bool) -> None:
+    if is_there:
+        (bare.folder / "look").mkdir()
+
+    done = bare.call("demo", "look", timeout_s=120)
+
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.split("second pass")
+    assert "andalan: done, 94 rows" in first
+    assert "andalan: done, 94 rows" in second
+    assert re.search(r"transaksi +2025-09-12 +27 +27 +0 +0", first)
+    assert re.search(r"transaksi +2025-09-12 +27 +0 +0 +27", second)
+    with closing(sqlite3.connect(bare.folder / "look" / "data" / "warehouse.db")) as warehouse:
+        assert warehouse.execute("SELECT count(*) FROM transaksi").fetchone() == (27,)
+
+
+def test_demo_again_is_made_anew(bare: Shop) -> None:
+    bare.call("demo", "look", timeout_s=120)
+
+    again = bare.call("demo", "look", "--json", timeout_s=120)
+
+    runs = json.loads(again.stdout)["runs"]
+    assert [sum(each["new"] for each in run["streams"]) for run in runs] == [94, 0]
+    assert [sum(each["unchanged"] for each in run["streams"]) for run in runs] == [0, 94]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "data/warehouse.db"])
+def test_demo_does_not_touch_a_folder_of_somebody_else(bare: Shop, name: str) -> None:
+    theirs = bare.folder / "look" / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("mine")
+
+    done = bare.call("demo", "look")
+
+    assert done.returncode == 2
+    assert "was not made by the demo; nothing was touched" in done.stderr
+    assert tree(bare.folder).keys() == {f"look/{name}"}
+
+
+def test_help_answers_at_once(bare: Shop) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert bare.call("--help").returncode == 0
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+
+    assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 2

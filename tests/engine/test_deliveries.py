@@ -1,0 +1,115 @@
+"""A destination that fails keeps its deliveries; the others go on, and the next run makes up for it in order."""
+
+from pathlib import Path
+
+import pytest
+
+from backhaul.destinations import Warehouse
+from backhaul.engine.events import Delivered, DeliveryFailed, Warned
+from backhaul.errors import ConfigError, DeliveryError
+from backhaul.model import Counts
+from tests.engine.place import Place
+
+STREAM = "andalan.user"
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Warehouse:
+    """A warehouse in a folder that a file stands in the way of; `path.parent.unlink()` clears it."""
+    (tmp_path / "office").write_text("in the way")
+    return Warehouse(str(tmp_path / "office" / "second.db"), name="second")
+
+
+def rows(warehouse: Warehouse) -> int:
+    return sum(frame.height for frame in warehouse.read("user"))
+
+
+def test_a_failed_delivery_stays_pending_and_the_next_run_delivers_it_first(
+    place: Place, second: Warehouse, tmp_path: Path
+) -> None:
+    changes = {"to": (second,)}
+
+    failed = place.run_changed(STREAM, changes=changes)
+
+    assert (failed.status, failed.exit_code) == ("partly done", 3)
+    assert isinstance(failed.streams[0].error, DeliveryError)
+    assert len(place.rows("user")) == 16
+    assert len(place.told(DeliveryFailed)) == 1
+    assert len(place.installation.ledger.pending(STREAM)) == 1
+
+    (tmp_path / "office").unlink()
+    place.events.clear()
+    good = place.run_changed(STREAM, changes=changes)
+
+    assert good.exit_code == 0
+    assert rows(second) == 16
+    told = [(each.destination, each.left_over, each.counts) for each in place.told(Delivered)]
+    assert told == [
+        ("second", True, Counts(new=16)),
+        ("curated", False, Counts(unchanged=16)),
+        ("second", False, Counts(unchanged=16)),
+    ]
+    assert place.installation.ledger.pending(STREAM) == []
+
+
+def test_the_cursor_moves_on_although_a_delivery_waits(place: Place, second: Warehouse) -> None:
+    place.run_changed(STREAM, changes={"to": (second,)})
+
+    assert place.installation.ledger.cursor(STREAM).window_end is not None
+
+
+def test_later_batches_wait_behind_the_one_that_failed(
+    place: Place, second: Warehouse, tmp_path: Path
+) -> None:
+    changes = {"to": (second,)}
+    place.run_changed(STREAM, changes=changes, window="2025-09-11")
+    place.run_changed(STREAM, changes=changes)
+    (tmp_path / "office").unlink()
+    place.events.clear()
+
+    place.run_changed(STREAM, changes=changes)
+
+    order = [each.batch for each in place.told(Delivered) if each.destination == "second"]
+    assert order == sorted(order)
+    assert len(order) == 3
+
+
+def test_the_headline_counts_are_those_of_the_first_destination(place: Place, tmp_path: Path) -> None:
+    place.run(STREAM)
+    to = Warehouse(str(tmp_path / "other.db"), name="other")
+
+    result = place.run_changed(STREAM, changes={"to": (to,)})
+
+    assert result.counts == Counts(new=16)
+    assert place.rows("user")[0] in [row for frame in to.read("user") for row in frame.rows()]
+
+
+def test_deliveries_to_a_destination_that_was_taken_out_are_told(place: Place, second: Warehouse) -> None:
+    place.run_changed(STREAM, changes={"to": (second,)})
+    place.events.clear()
+
+    place.run(STREAM)
+
+    messages = [each.message for each in place.told(Warned)]
+    assert any("second" in message and "no longer" in message for message in messages)
+
+
+def test_two_destinations_of_one_name_are_refused_before_anything_starts(place: Place, tmp_path: Path) -> None:
+    twice = (Warehouse(str(tmp_path / "a.db")), Warehouse(str(tmp_path / "b.db")))
+
+    with pytest.raises(ConfigError, match="two destinations share a name"):
+        place.run_changed(STREAM, changes={"to": twice})
+
+    assert place.office.requests == []
+
+
+def test_a_warehouse_that_is_no_database_fails_clearly_and_nothing_is_lost(place: Place) -> None:
+    place.installation.data.mkdir()
+    place.installation.warehouse.write_bytes(b"not a database at all" * 100)
+
+    failed = place.run(STREAM)
+
+    assert failed.exit_code == 3
+    assert "file is not a database" in str(failed.streams[0].error)
+    place.installation.warehouse.unlink()
+    assert place.run(STREAM).counts == Counts(new=16, unchanged=16)
