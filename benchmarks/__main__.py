@@ -15,14 +15,10 @@ BENCHMARKS = {"start": start.figures, "office": office.figures, "merge": merge.f
 def main() -> int:
     """Run the chosen benchmarks; a wrong count is an error, a missed figure is only told."""
     arguments = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    arguments.add_argument(
-        "--peer-python", type=Path, required=True, help="Python of the environment with the peers"
-    )
+    arguments.add_argument("--peer-python", type=Path, required=True, help="Python of the environment with the peers")
     arguments.add_argument("--rows", type=int, default=1_000_000, help="rows of the large merge")
     arguments.add_argument("--rounds", type=int, default=5, help="rounds of each comparison")
-    arguments.add_argument(
-        "--only", choices=BENCHMARKS, action="append", help="measure only this; may be repeated"
-    )
+    arguments.add_argument("--only", choices=BENCHMARKS, action="append", help="measure only this; may be repeated")
     given = arguments.parse_args()
     if not sys.platform.startswith("linux"):
         arguments.error("process trees are measured through /proc, on Linux only")

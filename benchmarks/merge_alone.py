@@ -33,9 +33,7 @@ def staged(folder: Path, stream: Stream, source: Path) -> Batch:
 def main() -> None:
     """Merge once into an empty database, so that all is loaded, then for the figure."""
     database, source = (Path(argument) for argument in sys.argv[1:3])
-    stream = BackOffice(base_url="http://127.0.0.1:9").export(
-        "sales", key="id", page="/export", button="button"
-    )
+    stream = BackOffice(base_url="http://127.0.0.1:9").export("sales", key="id", page="/export", button="button")
     with tempfile.TemporaryDirectory(prefix="bench-alone-") as folder:
         batch = staged(Path(folder), stream, source)
         for target in (Path(folder) / "warm-up.db", database):

@@ -22,9 +22,7 @@ def make_home(folder: Path) -> Path:
     return folder
 
 
-def run(
-    home: Path, arguments: list[str], *, settings: dict[str, str] | None = None, pss: bool = False
-) -> Cost:
+def run(home: Path, arguments: list[str], *, settings: dict[str, str] | None = None, pss: bool = False) -> Cost:
     """Return what `backhaul run ARGUMENTS --json` took; `counts` reads what it said."""
     return measured(
         [sys.executable, "-m", "backhaul", "run", *arguments, "--json"],
@@ -38,6 +36,4 @@ def run(
 def counts(home: Path) -> dict[str, dict[str, int]]:
     """Return the counts of each stream of the last run."""
     said: dict[str, Any] = json.loads((home / "said.json").read_text(encoding="utf-8"))
-    return {
-        each["stream"].rpartition(".")[2]: {name: each[name] for name in COUNTS} for each in said["streams"]
-    }
+    return {each["stream"].rpartition(".")[2]: {name: each[name] for name in COUNTS} for each in said["streams"]}

@@ -58,9 +58,7 @@ def first_load(path: Path, rows: int) -> Truth:
 def second_load(path: Path, rows: int) -> Truth:
     """Write the same rows, but each hundredth changed, and one in a hundred more."""
     more = rows // 100
-    write_csv(
-        path, (_row(number, changed=number < rows and number % 100 == 0) for number in range(rows + more))
-    )
+    write_csv(path, (_row(number, changed=number < rows and number % 100 == 0) for number in range(rows + more)))
     changed = (rows + 99) // 100
     return Truth(new=more, updated=changed, unchanged=rows - changed)
 

@@ -34,9 +34,7 @@ def test_importing_backhaul_loads_nothing_heavy() -> None:
 def test_a_pipeline_can_be_declared_without_loading_anything_heavy() -> None:
     names = ", ".join(sorted(set(backhaul.__all__) - {"checks", "steps"}))
     heavy = ["polars", "sqlalchemy", "httpx", "lxml", "playwright"]
-    code = (
-        f"from backhaul import {names}; import sys; print([name for name in {heavy} if name in sys.modules])"
-    )
+    code = f"from backhaul import {names}; import sys; print([name for name in {heavy} if name in sys.modules])"
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

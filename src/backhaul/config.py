@@ -88,7 +88,7 @@ def resolved(value: T, settings: Mapping[str, str]) -> T:
     if missing := missing_settings(value, settings):
         raise ConfigError(
             f"missing settings: {', '.join(missing)}",
-            next_step="Put them into .env (see .env.example) or into the environment.",
+            next_step="Put them into .env or into the environment.",
         )
     filled: T = _fill(value, settings, {})
     return filled

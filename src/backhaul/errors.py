@@ -1,13 +1,13 @@
 """What can go wrong, sorted by what a person has to do about it.
 
-    BackhaulError
-    |- ConfigError      edit a setting or the pipeline
-    |- LoginRequired    sign in
-    |- TransientError   wait; it is tried again by itself
-    |- SourceChanged    the site is not what it was: repair the pipeline
-    |- CheckFailed      look at the data
-    |- DeliveryError    look at the destination
-    `- AlreadyRunning   another run holds the pipeline
+BackhaulError
+|- ConfigError      edit a setting or the pipeline
+|- LoginRequired    sign in
+|- TransientError   wait; it is tried again by itself
+|- SourceChanged    the site is not what it was: repair the pipeline
+|- CheckFailed      look at the data
+|- DeliveryError    look at the destination
+`- AlreadyRunning   another run holds the pipeline
 """
 
 from enum import StrEnum
@@ -57,9 +57,7 @@ class TransientError(BackhaulError):
 
     default_next_step = "It was tried again and still failed; wait a while and run again."
 
-    def __init__(
-        self, message: str, *, next_step: str | None = None, retry_after_s: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *, next_step: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message, next_step=next_step)
         self.retry_after_s = retry_after_s
 

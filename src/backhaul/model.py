@@ -117,7 +117,7 @@ class RowCheck:
 
 @dataclass(frozen=True)
 class BatchFacts:
-    """What a table check may look at: the good rows of the batch, and the row counts of earlier ones, newest first."""
+    """What a table check may look at: the batch's good rows, and the row counts of earlier ones, newest first."""
 
     frame: pl.LazyFrame
     rows: int
@@ -177,9 +177,7 @@ class Batch:
         if not self.parts:
             return {}
         schema = pl.read_parquet_schema(self.parts[0])
-        return {
-            name: pl.Null() if name in self.empty else dtype for name, dtype in schema.items() if name != ROW
-        }
+        return {name: pl.Null() if name in self.empty else dtype for name, dtype in schema.items() if name != ROW}
 
 
 @dataclass(frozen=True)
@@ -317,9 +315,7 @@ class Landing(Protocol):
     ) -> Landed:
         """Save a stream of bytes. What `prove` or the stream raises leaves no file behind."""
 
-    def adopt(
-        self, path: Path, *, name: str, window: Window | None, prove: Callable[[Path], None]
-    ) -> Landed:
+    def adopt(self, path: Path, *, name: str, window: Window | None, prove: Callable[[Path], None]) -> Landed:
         """Copy a file that lies somewhere already, such as a browser's download."""
 
 

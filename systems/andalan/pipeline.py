@@ -4,9 +4,7 @@ from backhaul import BackOffice, FormLogin, Pipeline, Schedule, Secret, Setting
 
 office = BackOffice(
     base_url=Setting("BACKEND_URL"),
-    login=FormLogin(
-        "/login", username=Secret("BACKEND_USERNAME"), password=Secret("BACKEND_PASSWORD")
-    ),
+    login=FormLogin("/login", username=Secret("BACKEND_USERNAME"), password=Secret("BACKEND_PASSWORD")),
 )
 
 filters = ('input[id="filter-start"]', 'input[id="filter-end"]')

@@ -112,9 +112,7 @@ def home(new_home: Callable[[str], Home]) -> Home:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_the_four_exports_of_a_day_arrive_and_a_second_run_finds_all_unchanged(
-    home: Home, driver: str
-) -> None:
+def test_the_four_exports_of_a_day_arrive_and_a_second_run_finds_all_unchanged(home: Home, driver: str) -> None:
     first = home.run(driver)
     before = home.warehouse.read_bytes()
     second = home.run(driver)

@@ -36,11 +36,7 @@ class Shop:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("BACKHAUL_", "BACKEND_"))
-        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("BACKHAUL_", "BACKEND_"))}
         return {**kept, **self.settings, "BACKHAUL_HOME": str(self.folder)}
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:

@@ -92,9 +92,7 @@ def test_init_into_a_file_is_told_without_a_traceback(bare: Shop) -> None:
     assert "error: " in done.stderr
 
 
-def test_doctor_finds_a_folder_that_is_set_up_fit_and_changes_nothing(
-    shop: Shop, office: SandboxBackOffice
-) -> None:
+def test_doctor_finds_a_folder_that_is_set_up_fit_and_changes_nothing(shop: Shop, office: SandboxBackOffice) -> None:
     before = tree(shop.folder)
 
     found = shop.document("doctor")

@@ -32,9 +32,7 @@ def main() -> None:
     settings = {"BACKEND_URL": url, "BACKEND_USERNAME": user, "BACKEND_PASSWORD": password}
     target = find(Path(folder) / "systems", stream)[0]
     sys.addaudithook(count)
-    result = run_pipeline(
-        target, Installation(Path(folder) / "data", settings), RunOptions(window="2025-09-12")
-    )
+    result = run_pipeline(target, Installation(Path(folder) / "data", settings), RunOptions(window="2025-09-12"))
     assert result.exit_code == 0, result
     print(done)
 

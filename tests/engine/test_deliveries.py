@@ -58,9 +58,7 @@ def test_the_cursor_moves_on_although_a_delivery_waits(place: Place, second: War
     assert place.installation.ledger.cursor(STREAM).window_end is not None
 
 
-def test_later_batches_wait_behind_the_one_that_failed(
-    place: Place, second: Warehouse, tmp_path: Path
-) -> None:
+def test_later_batches_wait_behind_the_one_that_failed(place: Place, second: Warehouse, tmp_path: Path) -> None:
     changes = {"to": (second,)}
     place.run_changed(STREAM, changes=changes, window="2025-09-11")
     place.run_changed(STREAM, changes=changes)

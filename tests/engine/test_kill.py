@@ -61,9 +61,7 @@ def test_the_steps_of_a_run_are_all_covered(clean: tuple[list[tuple[object, ...]
 
 
 @pytest.mark.parametrize("step", range(1, MOST_STEPS + 1, EVERY))
-def test_killed_at_a_step_and_run_again(
-    place: Place, clean: tuple[list[tuple[object, ...]], int], step: int
-) -> None:
+def test_killed_at_a_step_and_run_again(place: Place, clean: tuple[list[tuple[object, ...]], int], step: int) -> None:
     check(place, clean, step)
 
 

@@ -52,7 +52,7 @@ def stage(
 
 
 def test_reading_a_ledger_that_is_not_there_makes_none(ledger: Ledger) -> None:
-    assert (ledger.runs(), ledger.pending(), ledger.open_work(), ledger.cursor(STREAM)) == (
+    assert (ledger.history.runs(), ledger.pending(), ledger.history.open_work(), ledger.cursor(STREAM)) == (
         [],
         [],
         [],
@@ -63,16 +63,14 @@ def test_reading_a_ledger_that_is_not_there_makes_none(ledger: Ledger) -> None:
 
 def test_a_run_and_its_streams_are_remembered(ledger: Ledger) -> None:
     ledger.open_run("run1", "shop", "today", "0.1.0")
-    ledger.close_stream(
-        "run1", STREAM, Counts(new=3), window="2025-09-12", status="done", attempts=1, seconds=0.5
-    )
+    ledger.close_stream("run1", STREAM, Counts(new=3), window="2025-09-12", status="done", attempts=1, seconds=0.5)
     ledger.close_run("run1", "done", 0)
 
-    [run] = reopened(ledger).runs()
+    [run] = reopened(ledger).history.runs()
 
     assert (run["id"], run["status"], run["exit_code"], run["window"]) == ("run1", "done", 0, "today")
     assert [(each["stream"], each["new"]) for each in run["streams"]] == [(STREAM, 3)]
-    last = reopened(ledger).last_result(STREAM)
+    last = reopened(ledger).history.last_result(STREAM)
     assert last is not None
     assert (last["status"], last["started_at"]) == ("done", run["started_at"])
 
@@ -83,7 +81,7 @@ def test_a_run_that_was_killed_is_closed_by_the_next_of_its_pipeline(ledger: Led
 
     reopened(ledger).open_run("run2", "shop", "", "0.1.0")
 
-    assert {run["id"]: run["status"] for run in ledger.runs()} == {
+    assert {run["id"]: run["status"] for run in ledger.history.runs()} == {
         "run1": "killed",
         "run2": "running",
         "other": "running",
@@ -94,24 +92,22 @@ def test_runs_are_listed_newest_first_and_by_pipeline(ledger: Ledger) -> None:
     for number, name in enumerate(["shop", "kas", "shop"]):
         ledger.open_run(f"run{number}", name, "", "0.1.0")
 
-    assert [run["id"] for run in ledger.runs({"shop"})] == ["run2", "run0"]
-    assert [run["id"] for run in ledger.runs(most=1)] == ["run2"]
+    assert [run["id"] for run in ledger.history.runs({"shop"})] == ["run2", "run0"]
+    assert [run["id"] for run in ledger.history.runs(most=1)] == ["run2"]
 
 
 def test_events_are_kept_in_order_and_found_by_the_beginning_of_a_run(ledger: Ledger) -> None:
     ledger.record(RunStarted(run="2025-abc", pipeline="shop", streams=1, dry_run=False))
     ledger.record(
-        Delivered(
-            run="2025-abc", stream=STREAM, batch="b", destination="d", counts=Counts(new=1), left_over=False
-        )
+        Delivered(run="2025-abc", stream=STREAM, batch="b", destination="d", counts=Counts(new=1), left_over=False)
     )
     ledger.record(RunStarted(run="2026-abc", pipeline="shop", streams=1, dry_run=False))
 
-    found = reopened(ledger).events("2025")
+    found = reopened(ledger).history.events("2025")
 
     assert [(each["kind"], each["stream"]) for each in found] == [("RunStarted", ""), ("Delivered", STREAM)]
     assert found[1]["facts"]["counts"]["new"] == 1
-    assert ledger.events("%") == []
+    assert ledger.history.events("%") == []
 
 
 def test_a_kept_file_waits_to_be_staged(ledger: Ledger, maker: BatchMaker) -> None:
@@ -129,9 +125,7 @@ def test_a_kept_file_waits_to_be_staged(ledger: Ledger, maker: BatchMaker) -> No
     assert ledger.artifacts(STREAM, Path("raw"), KEPT) == []
 
 
-def test_deliveries_wait_oldest_first_until_each_destination_has_confirmed(
-    ledger: Ledger, maker: BatchMaker
-) -> None:
+def test_deliveries_wait_oldest_first_until_each_destination_has_confirmed(ledger: Ledger, maker: BatchMaker) -> None:
     one, two = stage(ledger, maker, "curated", "sheet"), stage(ledger, maker, "curated")
 
     ledger.delivered(one, "curated", Counts(new=2), ())
@@ -149,7 +143,7 @@ def test_a_held_batch_waits_for_a_person(ledger: Ledger, maker: BatchMaker) -> N
     batch = stage(ledger, maker, "curated", held="volume: 2 rows")
 
     assert ledger.pending(STREAM) == []
-    assert ledger.open_work() == [{"what": "held batches", "stream": STREAM, "number": 1}]
+    assert ledger.history.open_work() == [{"what": "held batches", "stream": STREAM, "number": 1}]
 
     assert reopened(ledger).accept_held(STREAM) == 1
     assert [each.batch for each in ledger.pending(STREAM)] == [batch.id]
@@ -159,7 +153,7 @@ def test_rejected_rows_are_open_work_by_number_only(ledger: Ledger, maker: Batch
     batch = stage(ledger, maker, "curated", rejected=(Rejected(3, "key missing"), Rejected(9, "key missing")))
     ledger.delivered(batch, "curated", Counts(new=2), (Rejected(1, "cell too long"),))
 
-    assert ledger.open_work() == [{"what": "quarantined rows", "stream": STREAM, "number": 3}]
+    assert ledger.history.open_work() == [{"what": "quarantined rows", "stream": STREAM, "number": 3}]
 
 
 def test_a_cursor_moves_and_its_last_day_never_moves_back(ledger: Ledger) -> None:
@@ -169,9 +163,7 @@ def test_a_cursor_moves_and_its_last_day_never_moves_back(ledger: Ledger) -> Non
     assert reopened(ledger).cursor(STREAM) == Cursor("b", date(2025, 9, 12))
 
 
-def test_the_columns_of_the_last_batch_are_remembered_with_the_cursor(
-    ledger: Ledger, maker: BatchMaker
-) -> None:
+def test_the_columns_of_the_last_batch_are_remembered_with_the_cursor(ledger: Ledger, maker: BatchMaker) -> None:
     ledger.move_cursor(STREAM, "a", WINDOW)
     stage(ledger, maker, "curated")
 
@@ -203,9 +195,7 @@ def test_many_threads_write_at_once(ledger: Ledger) -> None:
         thread.join()
 
     with closing(sqlite3.connect(ledger.path)) as connection:
-        found = connection.execute(
-            "SELECT count(*), count(DISTINCT id), min(outcome) FROM attempts"
-        ).fetchone()
+        found = connection.execute("SELECT count(*), count(DISTINCT id), min(outcome) FROM attempts").fetchone()
     assert found == (60, 60, "ok")
 
 
@@ -215,7 +205,7 @@ def test_a_ledger_of_a_newer_version_is_refused(ledger: Ledger) -> None:
         connection.execute("PRAGMA user_version = 99")
 
     with pytest.raises(BackhaulError, match="written by a newer backhaul") as caught:
-        reopened(ledger).runs()
+        reopened(ledger).history.runs()
 
     assert "Update backhaul" in caught.value.next_step
 
@@ -225,7 +215,7 @@ def test_a_damaged_ledger_is_told_in_words(ledger: Ledger) -> None:
     ledger.path.write_text("this is no database " * 100)
 
     with pytest.raises(BackhaulError, match=r"ledger\.db: file is not a database") as caught:
-        ledger.runs()
+        ledger.history.runs()
     with pytest.raises(BackhaulError, match=r"ledger\.db: file is not a database"):
         reopened(ledger).open_run("run1", "shop", "", "0.1.0")
 

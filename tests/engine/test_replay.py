@@ -26,9 +26,7 @@ def target(place: Place, **changes: Any) -> Target:
 
 
 def replay(place: Place, *zones: str, **changes: Any) -> RunResult:
-    return replay_pipeline(
-        target(place, **changes), place.installation, zones or ZONES, [place.events.append]
-    )
+    return replay_pipeline(target(place, **changes), place.installation, zones or ZONES, [place.events.append])
 
 
 def in_capitals(frame: pl.DataFrame) -> pl.DataFrame:

@@ -267,7 +267,9 @@ def test_the_ledger_holds_no_row_content(place: Place) -> None:
     place.run()
 
     content = (place.folder / "data" / "ledger.db").read_bytes()
-    values = {str(row[name]) for row in place.office.data["user"] for name in row if "Nama" in name or "Telepon" in name}
+    values = {
+        str(row[name]) for row in place.office.data["user"] for name in row if "Nama" in name or "Telepon" in name
+    }
     assert values
     assert [value for value in values if value.encode() in content] == []
 

@@ -172,9 +172,7 @@ def test_a_lone_quote_late_in_a_large_file_loses_no_row(tmp_path: Path) -> None:
 def test_records_that_cross_block_borders_come_back_whole(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "f"
     source = random.Random(3)
-    notes = [
-        source.choice(['é"', "a\nb", ",", "x\r\ny", "ü" * 99]) * source.randrange(1, 9) for _ in range(60_000)
-    ]
+    notes = [source.choice(['é"', "a\nb", ",", "x\r\ny", "ü" * 99]) * source.randrange(1, 9) for _ in range(60_000)]
     quoted = (f'{n},"{note.replace(chr(34), chr(34) * 2)}"' for n, note in enumerate(notes))
     path.write_bytes("\n".join(["id,note", *quoted]).encode(encoding))
     assert path.stat().st_size > 5 * 1024**2
@@ -206,9 +204,7 @@ def by_the_csv_module(text: str, width: int) -> list[tuple[str | None, ...]] | N
     return [tuple(value or None for value in row[:width]) for row in rows]
 
 
-pieces = some.sampled_from(
-    ["a", "b", ",", ",", "\n", "\n", "\r\n", '"', '""', ',"', '",', '"\n', "a,b,c\n", "é"]
-)
+pieces = some.sampled_from(["a", "b", ",", ",", "\n", "\n", "\r\n", '"', '""', ',"', '",', '"\n', "a,b,c\n", "é"])
 
 
 @settings(deadline=None, max_examples=300)

@@ -34,9 +34,7 @@ def repacked(path: Path, target: Path, change: dict[str, bytes | None]) -> Path:
     return target
 
 
-@pytest.mark.parametrize(
-    "data", [b"id,name\n1,a\n", b"id;name\r\n1;a", "id\tname\n1\tä\n".encode("utf-16"), b"id\n"]
-)
+@pytest.mark.parametrize("data", [b"id,name\n1,a\n", b"id;name\r\n1;a", "id\tname\n1\tä\n".encode("utf-16"), b"id\n"])
 def test_a_whole_text_file_is_proven(tmp_path: Path, data: bytes) -> None:
     prove(saved(tmp_path / "f", data))
 
@@ -130,9 +128,7 @@ def test_a_zip_that_is_no_workbook_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_bomb_that_its_directory_announces_is_refused(tmp_path: Path) -> None:
-    path = repacked(
-        workbook(tmp_path / "w", 1), tmp_path / "f", {"xl/worksheets/sheet1.xml": bytes(64 * 1024**2)}
-    )
+    path = repacked(workbook(tmp_path / "w", 1), tmp_path / "f", {"xl/worksheets/sheet1.xml": bytes(64 * 1024**2)})
 
     for read in (prove, lambda file: list(read_table(file))):
         with pytest.raises(SourceChanged, match="decompression bomb"):
@@ -140,9 +136,7 @@ def test_a_bomb_that_its_directory_announces_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_bomb_whose_directory_lies_is_refused(tmp_path: Path) -> None:
-    path = repacked(
-        workbook(tmp_path / "w", 1), tmp_path / "f", {"xl/worksheets/sheet1.xml": bytes(64 * 1024**2)}
-    )
+    path = repacked(workbook(tmp_path / "w", 1), tmp_path / "f", {"xl/worksheets/sheet1.xml": bytes(64 * 1024**2)})
     honest, lie = (64 * 1024**2).to_bytes(4, "little"), (1000).to_bytes(4, "little")
     assert path.read_bytes().count(honest) == 2
 
@@ -152,9 +146,7 @@ def test_a_bomb_whose_directory_lies_is_refused(tmp_path: Path) -> None:
 
 def test_an_honest_sheet_that_packs_well_is_no_bomb(tmp_path: Path) -> None:
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    rows = (
-        "".join(f'<c r="{letter}{row}"><v>{row}</v></c>' for letter in letters) for row in range(1, 45_000)
-    )
+    rows = ("".join(f'<c r="{letter}{row}"><v>{row}</v></c>' for letter in letters) for row in range(1, 45_000))
     sheet = f"<worksheet><sheetData>{''.join(f'<row>{row}</row>' for row in rows)}</sheetData></worksheet>"
     assert len(sheet) > 32 * 1024**2
 
@@ -242,9 +234,7 @@ def test_a_sheet_of_damaged_xml_ends_in_an_error_of_ours_or_in_rows(tmp_path: Pa
     source = random.Random(11)
     for _ in range(150):
         at = source.randrange(len(sheet))
-        bit = source.choice(
-            [b"<", b">", b'"', b"-1", b"1e300", b'r="XFE1"', b'r="A99999999999"', b"\xff", b"&x;"]
-        )
+        bit = source.choice([b"<", b">", b'"', b"-1", b"1e300", b'r="XFE1"', b'r="A99999999999"', b"\xff", b"&x;"])
         path = repacked(whole, tmp_path / "f", {name: sheet[:at] + bit + sheet[at + source.randrange(9) :]})
         try:
             prove(path)

@@ -126,9 +126,7 @@ def test_the_first_sheet_that_has_a_header_is_read(tmp_path: Path) -> None:
 def test_a_sheet_with_only_a_header_gives_one_frame_without_rows(tmp_path: Path) -> None:
     frames = list(read_table(workbook(tmp_path / "f", [["id", "name"]])))
 
-    assert [(frame.height, dict(frame.schema)) for frame in frames] == [
-        (0, {"id": pl.String(), "name": pl.String()})
-    ]
+    assert [(frame.height, dict(frame.schema)) for frame in frames] == [(0, {"id": pl.String(), "name": pl.String()})]
 
 
 def test_a_workbook_without_a_header_is_refused(tmp_path: Path) -> None:
@@ -175,9 +173,7 @@ def test_a_large_sheet_comes_in_frames_of_one_schema(tmp_path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=40)
-@given(
-    rows=some.lists(some.tuples(some.from_regex(r"\d{1,25}", fullmatch=True), some.integers(-(2**53), 2**53)))
-)
+@given(rows=some.lists(some.tuples(some.from_regex(r"\d{1,25}", fullmatch=True), some.integers(-(2**53), 2**53))))
 def test_ids_and_whole_numbers_come_back(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, int]]
 ) -> None:

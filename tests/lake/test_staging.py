@@ -15,9 +15,7 @@ from backhaul.lake import BatchWriter, StagingArea
 from backhaul.lake.staging import keyed, storable
 from backhaul.model import ROW, Batch, Changes, Rejected
 
-ROWS = st.lists(
-    st.tuples(st.sampled_from(["a", "b", "c", "d"]), st.sampled_from(["x", "y"]), st.integers(0, 99))
-)
+ROWS = st.lists(st.tuples(st.sampled_from(["a", "b", "c", "d"]), st.sampled_from(["x", "y"]), st.integers(0, 99)))
 
 
 def writer(folder: Path, key: tuple[str, ...] = ("id",), batch_id: str = "b1") -> BatchWriter:

@@ -61,9 +61,7 @@ class DatedAdmin(ExportMixin, admin.ModelAdmin):
                 "waktu__date__lte": export_form.cleaned_data.get("end_date"),
             }
             queryset = queryset.filter(**{name: day for name, day in limits.items() if day is not None})
-        response: HttpResponse = super()._do_file_export(
-            file_format, request, queryset, export_form=export_form
-        )
+        response: HttpResponse = super()._do_file_export(file_format, request, queryset, export_form=export_form)
         return response
 
 

@@ -170,9 +170,7 @@ def main() -> None:
 
     from django.contrib.auth import get_user_model
 
-    get_user_model().objects.create_superuser(
-        os.environ["OFFICE_USERNAME"], password=os.environ["OFFICE_PASSWORD"]
-    )
+    get_user_model().objects.create_superuser(os.environ["OFFICE_USERNAME"], password=os.environ["OFFICE_PASSWORD"])
 
 
 if __name__ == "__main__":

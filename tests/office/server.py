@@ -55,9 +55,7 @@ class DjangoOffice:
     def __enter__(self) -> DjangoOffice:
         self._folder = Path(tempfile.mkdtemp(prefix="office-"))
         try:
-            subprocess.run(
-                [sys.executable, "-m", "tests.office.data"], cwd=ROOT, env=self._environment(), check=True
-            )
+            subprocess.run([sys.executable, "-m", "tests.office.data"], cwd=ROOT, env=self._environment(), check=True)
             self._start()
             self._wait()
         except BaseException:

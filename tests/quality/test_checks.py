@@ -37,9 +37,7 @@ def facts(frame: pl.DataFrame, earlier: tuple[int, ...] = ()) -> BatchFacts:
         (checks.matches("x", r"^\d{3}$"), [123, 12], [2]),
     ],
 )
-def test_a_ready_made_check_catches_what_it_is_for(
-    check: RowCheck, values: list[Any], bad: list[int]
-) -> None:
+def test_a_ready_made_check_catches_what_it_is_for(check: RowCheck, values: list[Any], bad: list[int]) -> None:
     assert failing(check, values) == bad
 
 

@@ -218,9 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "/broken/empty":
                 self._send(200, b"", "text/csv", 'attachment; filename="a.csv"')
             case "/broken/cut":
-                self._send(
-                    200, b"id,what\n1,a\n" * 50, "text/csv", 'attachment; filename="a.csv"', length=9000
-                )
+                self._send(200, b"id,what\n1,a\n" * 50, "text/csv", 'attachment; filename="a.csv"', length=9000)
             case "/broken/busy":
                 self._send(429, b"busy", "text/plain", retry_after="7")
             case "/broken/down":

@@ -58,9 +58,7 @@ def test_of_several_buttons_only_the_clicked_one_is_sent() -> None:
 
 def test_a_button_overrules_its_form() -> None:
     form = '<form id="f" action="list" method="get"><input name="a" value="1"></form>'
-    button = (
-        '<button form="f" formaction="export" formmethod="post" formenctype="multipart/form-data">x</button>'
-    )
+    button = '<button form="f" formaction="export" formmethod="post" formenctype="multipart/form-data">x</button>'
 
     assert clicked(page(form + button)) == Submission(
         "POST", "https://kantor.example/app/export", (("a", "1"),), True

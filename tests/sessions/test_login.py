@@ -49,9 +49,7 @@ def test_a_proof_of_being_signed_in_goes_before_everything() -> None:
         ("<h1>Home</h1>", "/home", "/export", False),
     ],
 )
-def test_the_login_page_in_place_of_what_was_asked_for(
-    body: str, path: str, asked: str, expected: bool
-) -> None:
+def test_the_login_page_in_place_of_what_was_asked_for(body: str, path: str, asked: str, expected: bool) -> None:
     assert wants_sign_in(LOGIN, page(body, path), f"https://kantor.example{asked}") is expected
 
 

@@ -87,9 +87,7 @@ def test_a_safe_address_passes(url: str) -> None:
     check_address("kantor", url, allow_http=False)
 
 
-@pytest.mark.parametrize(
-    "url", ["http://a.example", "http://localhost.example", "ftp://a.example", "a.example"]
-)
+@pytest.mark.parametrize("url", ["http://a.example", "http://localhost.example", "ftp://a.example", "a.example"])
 def test_an_unsafe_address_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="kantor: "):
         check_address("kantor", url, allow_http=False)

@@ -35,9 +35,7 @@ def tree() -> HtmlElement:
 
 
 @pytest.mark.parametrize(("selector", "wanted"), FOUND)
-def test_a_selector_finds_the_first_element_of_the_page(
-    tree: HtmlElement, selector: str, wanted: str | None
-) -> None:
+def test_a_selector_finds_the_first_element_of_the_page(tree: HtmlElement, selector: str, wanted: str | None) -> None:
     found = find(tree, selector)
 
     assert (None if found is None else found.get("id")) == wanted

@@ -158,9 +158,7 @@ def test_a_date_format_that_a_date_field_refuses_is_a_configuration_error(
 
 
 @BOTH
-def test_the_address_carries_the_dates_and_the_link_hides_in_a_menu(
-    site: Site, tmp_path: Path, driver: str
-) -> None:
+def test_the_address_carries_the_dates_and_the_link_hides_in_a_menu(site: Site, tmp_path: Path, driver: str) -> None:
     steps = (
         Open("/list?start={start}&end={end}"),
         Click('button:has-text("More")'),
@@ -184,9 +182,7 @@ def test_a_filter_form_leads_to_the_page_with_the_link(site: Site, tmp_path: Pat
 
 
 @BOTH
-def test_options_boxes_and_the_clicked_button_are_sent_in_page_order(
-    site: Site, tmp_path: Path, driver: str
-) -> None:
+def test_options_boxes_and_the_clicked_button_are_sent_in_page_order(site: Site, tmp_path: Path, driver: str) -> None:
     steps = (
         Open("/options"),
         Select("[name=format]", " Excel  file"),
@@ -207,9 +203,7 @@ def test_options_boxes_and_the_clicked_button_are_sent_in_page_order(
 
 
 @BOTH
-def test_an_option_that_is_not_there_says_that_the_site_has_changed(
-    site: Site, tmp_path: Path, driver: str
-) -> None:
+def test_an_option_that_is_not_there_says_that_the_site_has_changed(site: Site, tmp_path: Path, driver: str) -> None:
     steps = (Open("/options"), Select("[name=format]", "PDF"), Download("[value=Export]"))
 
     error = failure(office(site, driver), tmp_path, *steps)
@@ -219,9 +213,7 @@ def test_an_option_that_is_not_there_says_that_the_site_has_changed(
 
 
 @BOTH
-def test_a_waiting_page_is_asked_again_until_the_file_is_there(
-    site: Site, tmp_path: Path, driver: str
-) -> None:
+def test_a_waiting_page_is_asked_again_until_the_file_is_there(site: Site, tmp_path: Path, driver: str) -> None:
     steps = (Open("/prepared"), Download("button", waiting="#waiting", every_s=0.2))
 
     assert sent(office(site, driver), tmp_path, *steps) == [("prepared", "yes")]
@@ -266,9 +258,7 @@ def test_a_job_page_is_asked_again_until_its_link_appears(site: Site, tmp_path: 
 
 @BOTH
 def test_an_address_may_be_the_file_itself(site: Site, tmp_path: Path, driver: str) -> None:
-    assert sent(office(site, driver), tmp_path, Open("/echo.csv?day={start}"), Download()) == [
-        ("day", "2025-09-12")
-    ]
+    assert sent(office(site, driver), tmp_path, Open("/echo.csv?day={start}"), Download()) == [("day", "2025-09-12")]
 
 
 @BOTH
@@ -285,9 +275,7 @@ def test_waiting_ends_with_the_time_out_of_the_export(site: Site, tmp_path: Path
 @BOTH
 def test_the_site_s_own_word_for_no_rows_is_an_empty_day(site: Site, tmp_path: Path, driver: str) -> None:
     source = office(site, driver)
-    stream = source.export(
-        "data", key="id", page="/empty-day", button="button", no_data='.alert:has-text("no data")'
-    )
+    stream = source.export("data", key="id", page="/empty-day", button="button", no_data='.alert:has-text("no data")')
 
     assert fetched(source, stream, tmp_path) == []
 
@@ -335,9 +323,7 @@ def test_a_page_under_the_name_of_a_file_is_not_kept(site: Site, tmp_path: Path,
 
 
 @BOTH
-def test_a_login_page_under_the_name_of_a_file_is_an_expired_session(
-    site: Site, tmp_path: Path, driver: str
-) -> None:
+def test_a_login_page_under_the_name_of_a_file_is_an_expired_session(site: Site, tmp_path: Path, driver: str) -> None:
     error = failure(office(site, driver), tmp_path, Open("/broken/login"), Download())
 
     assert isinstance(error, TransientError)
@@ -383,12 +369,8 @@ def test_a_session_that_expires_again_at_once_is_left_to_a_session_of_its_own(
 
 
 @BOTH
-def test_a_page_with_a_password_field_of_its_own_is_no_login_page(
-    site: Site, tmp_path: Path, driver: str
-) -> None:
-    assert sent(office(site, driver), tmp_path, Open("/people"), Expect("form"), Download("a")) == [
-        ("a", "1")
-    ]
+def test_a_page_with_a_password_field_of_its_own_is_no_login_page(site: Site, tmp_path: Path, driver: str) -> None:
+    assert sent(office(site, driver), tmp_path, Open("/people"), Expect("form"), Download("a")) == [("a", "1")]
     assert len(site.passwords) == 1
 
 
@@ -479,9 +461,7 @@ def test_only_a_plain_no_to_the_password_counts_as_a_refusal(
 
 
 @pytest.mark.browser
-def test_a_login_by_script_is_done_in_the_browser_and_the_exports_over_http(
-    site: Site, tmp_path: Path
-) -> None:
+def test_a_login_by_script_is_done_in_the_browser_and_the_exports_over_http(site: Site, tmp_path: Path) -> None:
     site.login_page = SCRIPT_LOGIN
     login = FormLogin("/login", username=USERNAME, password=PASSWORD, submit="#go")
     source = BackOffice(site.url, login)
@@ -504,9 +484,7 @@ def test_a_login_page_without_its_user_name_field_has_changed(site: Site, driver
 
 
 @BOTH
-def test_a_time_out_at_the_login_may_be_tried_again(
-    site: Site, driver: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_time_out_at_the_login_may_be_tried_again(site: Site, driver: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backhaul.sessions.http.LOGIN_TIMEOUT_S", 0.5)
     monkeypatch.setattr("backhaul.sessions.browser.LOGIN_TIMEOUT_S", 1.5)
     site.login_delay_s = 2.0
@@ -723,16 +701,12 @@ def artifact(folder: Path, content: str) -> Artifact:
 
 
 def parsed(folder: Path, content: str, **options: object) -> pl.DataFrame:
-    stream = BackOffice("https://kantor.example").export(
-        "data", key="User ID", page="/a", button="b", **options
-    )
+    stream = BackOffice("https://kantor.example").export("data", key="User ID", page="/a", button="b", **options)
     return pl.concat(stream.source.parse(stream, artifact(folder, content)))
 
 
 def test_a_file_without_its_key_column_names_what_was_found(tmp_path: Path) -> None:
-    with pytest.raises(
-        SourceChanged, match=r"data: column 'User ID' is missing; found .*'Name'.* in data.csv"
-    ):
+    with pytest.raises(SourceChanged, match=r"data: column 'User ID' is missing; found .*'Name'.* in data.csv"):
         parsed(tmp_path, "Userid,Name\n1,a\n2,b\n")
 
 
@@ -747,9 +721,7 @@ def test_a_file_without_its_key_column_names_what_was_found(tmp_path: Path) -> N
 def test_the_window_column_is_read_in_the_site_s_format_and_ids_stay_text(
     tmp_path: Path, days: str, read: object
 ) -> None:
-    frame = parsed(
-        tmp_path, f"User ID,Tanggal\n007,{days}\n008,\n", window_column="Tanggal", date_format="%d/%m/%Y"
-    )
+    frame = parsed(tmp_path, f"User ID,Tanggal\n007,{days}\n008,\n", window_column="Tanggal", date_format="%d/%m/%Y")
 
     assert frame.rows() == [("007", read), ("008", None)]
 

@@ -95,18 +95,14 @@ def run(
             " without it, from the last success to now.",
         ),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Fetch and classify, write nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Fetch and classify, write nothing.")] = False,
     file: Annotated[
         Path | None, typer.Option("--file", help="Feed one stream with a file downloaded by hand.")
     ] = None,
     individual_sessions: Annotated[
         bool, typer.Option("--individual-sessions", help="A login of its own for each stream.")
     ] = False,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for a run that holds the pipeline.")
-    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for a run that holds the pipeline.")] = False,
     automated: Annotated[
         bool, typer.Option("--automated", help="Skip what needs a person; exit 0 if the rest is done.")
     ] = False,
@@ -166,9 +162,7 @@ def replay(
 
 
 @app.command()
-def status(
-    context: typer.Context, name: OptionalName = None, json: Json = False, debug: Debug = False
-) -> None:
+def status(context: typer.Context, name: OptionalName = None, json: Json = False, debug: Debug = False) -> None:
     """Show each stream's last result, how far it is, and what waits.
 
     Example: backhaul status andalan
@@ -240,9 +234,9 @@ def doctor(
 @app.command()
 def demo(
     context: typer.Context,
-    folder: Annotated[
-        Path, typer.Argument(help="Where the demo lives; made anew each time.")
-    ] = Path("backhaul-demo"),
+    folder: Annotated[Path, typer.Argument(help="Where the demo lives; made anew each time.")] = Path(
+        "backhaul-demo"
+    ),
     json: Json = False,
     debug: Debug = False,
 ) -> None:

@@ -41,9 +41,7 @@ def run_demo(output: Output, folder: Path) -> int:
         here = Installation(data=folder.resolve() / "data", settings=settings)
         output.progress(f"sandbox back office at {office.url}")
         targets = [
-            target
-            for name in system_names(folder / "systems")
-            for target in load_system(folder / "systems" / name)
+            target for name in system_names(folder / "systems") for target in load_system(folder / "systems" / name)
         ]
         exit_code = _passes(output, targets, here)
     if not exit_code:
@@ -56,9 +54,7 @@ def _passes(output: Output, targets: list[Target], here: Installation) -> int:
     for title in ("first pass: everything is new", "second pass: nothing has changed since"):
         output.progress("")
         output.say(f"\n{title}")
-        passed = [
-            run_pipeline(target, here, RunOptions(window=DAY), [Progress(output)]) for target in targets
-        ]
+        passed = [run_pipeline(target, here, RunOptions(window=DAY), [Progress(output)]) for target in targets]
         results += passed
         if not output.json:
             report(output, passed, dry_run=False)

@@ -67,16 +67,25 @@ def report(output: Output, results: list[RunResult], *, dry_run: bool) -> int:
             for each in result.streams
         ]
         output.table(HEADERS, rows)
-        for each in result.streams:
-            if each.error:
-                output.say(f"{each.stream}: {type(each.error).__name__}: {each.error}")
-                output.say(f"  next: {each.error.next_step}")
+        for (message, next_step), streams in _by_failure(result).items():
+            output.say(f"{', '.join(streams)}: {message}")
+            output.say(f"  next: {next_step}")
         written = "dry run: nothing was written; " if dry_run else ""
         output.say(
             f"{written}run {result.run} of {result.pipeline}: {result.status},"
             f" {result.counts.rows} rows in {result.seconds:.1f} s"
         )
     return exit_code
+
+
+def _by_failure(result: RunResult) -> dict[tuple[str, str], list[str]]:
+    """Return the streams that have failed, those with the same message together."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for each in result.streams:
+        if each.error:
+            message = str(each.error).removeprefix(f"{each.stream}: ")
+            found.setdefault((message, each.error.next_step), []).append(each.stream)
+    return found
 
 
 def as_document(result: RunResult, *, dry_run: bool) -> dict[str, Any]:

@@ -34,7 +34,8 @@ def show_plan(output: Output, name: str) -> None:
         ]
         output.table(headers, rows)
         output.table(
-            ("setting", "value"), [(name, "set" if is_set else "MISSING") for name, is_set in plan["settings"].items()]
+            ("setting", "value"),
+            [(name, "set" if is_set else "MISSING") for name, is_set in plan["settings"].items()],
         )
 
 
@@ -69,7 +70,7 @@ def show_status(output: Output, name: str | None) -> None:
         for stream_name in _stream_names(name)
         for end in [ledger.cursor(stream_name).window_end]
     ]
-    waiting = [each for each in ledger.open_work() if _is_part(each["stream"], name)]
+    waiting = [each for each in ledger.history.open_work() if _is_part(each["stream"], name)]
     if output.json:
         output.document({"streams": streams, "waiting": waiting})
         return
@@ -94,19 +95,26 @@ def show_status(output: Output, name: str | None) -> None:
 
 
 def _last_result(ledger: Any, stream: str) -> dict[str, Any]:
-    row = ledger.last_result(stream)
+    row = ledger.history.last_result(stream)
     if row is None:
         return {}
     rows = sum(row[name] for name in ("new", "updated", "unchanged", "duplicate", "rejected"))
-    return {"at": row["started_at"][:16].replace("T", " "), "status": row["status"], "rows": rows, "message": row["message"]}
+    return {
+        "at": row["started_at"][:16].replace("T", " "),
+        "status": row["status"],
+        "rows": rows,
+        "message": row["message"],
+    }
 
 
 def _stream_names(name: str | None) -> list[str]:
     """Return the streams that name stands for, all without one; a system that cannot be imported is an error."""
     folder = home() / "systems"
-    targets = find(folder, name) if name else [
-        target for system in system_names(folder) for target in load_system(folder / system)
-    ]
+    targets = (
+        find(folder, name)
+        if name
+        else [target for system in system_names(folder) for target in load_system(folder / system)]
+    )
     return [f"{target.name}.{stream.name}" for target in targets for stream in target.pipeline.streams]
 
 
@@ -117,13 +125,15 @@ def _is_part(stream: str, name: str | None) -> bool:
 def show_runs(output: Output, name: str | None, most: int) -> None:
     """Print runs, newest first."""
     pipelines = {target.name for target in find(home() / "systems", name)} if name else None
-    found = installation().ledger.runs(pipelines, most)
+    found = installation().ledger.history.runs(pipelines, most)
     if output.json:
         output.document(found)
         return
     rows = []
     for run in found:
-        total = {key: sum(each[key] for each in run["streams"]) for key in ("new", "updated", "unchanged", "rejected")}
+        total = {
+            key: sum(each[key] for each in run["streams"]) for key in ("new", "updated", "unchanged", "rejected")
+        }
         rows.append((run["id"], run["pipeline"], run["window"] or "-", run["status"], *total.values()))
     output.table(("run", "pipeline", "window", "result", "new", "updated", "unchanged", "rejected"), rows)
     if not rows:
@@ -134,18 +144,16 @@ def show_logs(output: Output, run: str | None) -> None:
     """Print a run's events; the last run's without an id."""
     ledger = installation().ledger
     if run is None:
-        newest = ledger.runs(most=1)
+        newest = ledger.history.runs(most=1)
         run = newest[0]["id"] if newest else ""
-    events = ledger.events(run) if run else []
+    events = ledger.history.events(run) if run else []
     if not events:
         raise ConfigError(
             f"there is no run {run}" if run else "there are no runs yet",
             next_step="`backhaul runs` lists them.",
         )
     if len(several := sorted({event["run"] for event in events}, reverse=True)) > 1:
-        raise ConfigError(
-            f"{len(several)} runs begin with {run}", next_step=f"Name one: {', '.join(several[:5])}."
-        )
+        raise ConfigError(f"{len(several)} runs begin with {run}", next_step=f"Name one: {', '.join(several[:5])}.")
     for event in events:
         if output.json:
             output.line(event)

@@ -126,9 +126,7 @@ def restored(name: str, kind: Kind) -> pl.Expr:
     if kind.form is Form.DATE:
         return column.cast(pl.String).str.to_date("%Y-%m-%d")
     if kind.form is Form.MOMENT:
-        return column.cast(pl.String).str.to_datetime(
-            "%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", time_zone="UTC"
-        )
+        return column.cast(pl.String).str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", time_zone="UTC")
     if kind.form is Form.MONEY:
         return column.cast(pl.Decimal(38, kind.scale)) * pl.lit(Decimal(1).scaleb(-kind.scale))
     types = {Form.INTEGER: pl.Int64, Form.REAL: pl.Float64, Form.BOOLEAN: pl.Boolean}

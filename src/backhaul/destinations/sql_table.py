@@ -146,7 +146,7 @@ class KeyedTable:
         return f"({there}) IS NOT ({listed(names, 's.')})" if names else "0"
 
     def prepare(self, connection: Connection, kinds: dict[str, Kind]) -> KeyedTable:
-        """Make the table fit kinds: create it, add columns, widen columns; return it as it is then. In a transaction."""
+        """Make the table fit kinds: create it, add or widen columns; return it as it is then. In a transaction."""
         if not self.exists:
             columns = ", ".join(f"{quoted(name)} {kind.declared}" for name, kind in kinds.items())
             connection.exec_driver_sql(

@@ -252,9 +252,7 @@ def _insert_new(
     return inserted, conflicting
 
 
-def _update_staged(
-    connection: Connection, table: KeyedTable, kinds: dict[str, Kind], batch_id: str
-) -> int:
+def _update_staged(connection: Connection, table: KeyedTable, kinds: dict[str, Kind], batch_id: str) -> int:
     names = table.values(kinds)
     if not names:
         return 0
@@ -267,9 +265,7 @@ def _update_staged(
     return int(result.rowcount)
 
 
-def _insert_staged(
-    connection: Connection, table: KeyedTable, kinds: dict[str, Kind], batch_id: str
-) -> int:
+def _insert_staged(connection: Connection, table: KeyedTable, kinds: dict[str, Kind], batch_id: str) -> int:
     result = connection.exec_driver_sql(
         f"INSERT INTO {quoted(table.name)} ({listed(kinds)}, {INSERTED})"
         f" SELECT {listed(kinds, 's.')}, '{batch_id}' FROM {STAGE} s WHERE true"
@@ -326,5 +322,3 @@ def _storage_dtype(kind: Kind) -> Any:
 
     types = {Form.INTEGER: pl.Int64, Form.REAL: pl.Float64, Form.BOOLEAN: pl.Int64, Form.MONEY: pl.Int64}
     return types.get(kind.form, pl.String)
-
-

@@ -11,7 +11,7 @@ from backhaul.model import Counts
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that happened in a run; stream is empty where it concerns the whole run. No row content, no secrets."""
+    """Something that happened in a run; stream is empty where it concerns the whole run. No row content in it."""
 
     run: str
     stream: str = ""

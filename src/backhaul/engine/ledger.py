@@ -5,13 +5,11 @@ Every method is one transaction. The ledger is a file of its own, so that it nev
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +17,10 @@ import sqlalchemy as sa
 
 from backhaul.engine import ledger_tables as t
 from backhaul.engine.events import Event
-from backhaul.errors import BackhaulError
+from backhaul.engine.history import History
+from backhaul.engine.ledger_file import LedgerFile
+from backhaul.engine.ledger_tables import DONE, HELD, KEPT, PENDING, REFUSED, REPLACED, STAGED
 from backhaul.model import Artifact, Batch, Counts, Landed, Rejected, Window
-
-KEPT, STAGED, REFUSED = "kept", "staged", "refused"
-PENDING, DONE, HELD, REPLACED = "pending", "done", "held", "replaced"
 
 
 @dataclass(frozen=True)
@@ -48,59 +45,16 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._file = LedgerFile(path)
 
-    @cached_property
-    def _engine(self) -> sa.Engine:
-        is_new = not self.path.exists()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(
-            f"sqlite:///{self.path}",
-            poolclass=sa.NullPool,
-            connect_args={"timeout": 30, "isolation_level": None},
-        )
-        with engine.connect() as connection:
-            if is_new:
-                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if version > t.VERSION:
-                raise BackhaulError(
-                    f"{self.path.name} was written by a newer backhaul (version {version})",
-                    next_step="Update backhaul, then run again.",
-                )
-            if version < t.VERSION:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-                t.metadata.create_all(connection)
-                connection.exec_driver_sql(f"PRAGMA user_version = {t.VERSION}")
-                connection.commit()
-        return engine
-
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[sa.Connection]:
-        try:
-            with self._engine.connect() as connection:
-                yield connection
-        except sa.exc.DBAPIError as error:
-            raise BackhaulError(
-                f"{self.path.name}: {error.orig}",
-                next_step="`backhaul doctor` looks at the ledger; a damaged one is restored from a backup.",
-            ) from error
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
-        with self._connected() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
-            connection.commit()
-
-    def _rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
-        if not self.path.exists():
-            return []
-        with self._connected() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+    @property
+    def history(self) -> History:
+        """What has happened, for people to look at."""
+        return History(self._file)
 
     def open_run(self, run: str, pipeline: str, window: str, version: str) -> None:
         """Record that a run has begun. Runs of this pipeline that never ended are closed as killed."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(
                 t.runs.update()
                 .where(t.runs.c.pipeline == pipeline, t.runs.c.status == "running")
@@ -120,16 +74,14 @@ class Ledger:
 
     def close_run(self, run: str, status: str, exit_code: int) -> None:
         """Record how a run has ended."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(
-                t.runs.update()
-                .where(t.runs.c.id == run)
-                .values(status=status, exit_code=exit_code, ended_at=_now())
+                t.runs.update().where(t.runs.c.id == run).values(status=status, exit_code=exit_code, ended_at=_now())
             )
 
     def record(self, event: Event) -> None:
         """Keep an event; a subscriber."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(
                 t.events.insert().values(
                     run=event.run,
@@ -142,7 +94,7 @@ class Ledger:
 
     def start_attempt(self, run: str, stream: str, number: int, *, own_session: bool) -> int:
         """Record that an attempt begins; return its id."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             result = db.execute(
                 t.attempts.insert().values(
                     run=run,
@@ -157,7 +109,7 @@ class Ledger:
 
     def end_attempt(self, attempt: int, outcome: str, message: str | None = None) -> None:
         """Record how an attempt has ended: `ok` or the error's class."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(
                 t.attempts.update()
                 .where(t.attempts.c.id == attempt)
@@ -166,7 +118,7 @@ class Ledger:
 
     def close_stream(self, run: str, stream: str, counts: Counts, **facts: object) -> None:
         """Record a stream's result in a run: window, status, attempts, seconds, error, message."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(t.stream_runs.insert().values(run=run, stream=stream, **asdict(counts), **facts))
 
     def keep_artifact(self, run: str, stream: str, number: int, landed: Landed, path: Path) -> Artifact:
@@ -181,7 +133,7 @@ class Ledger:
             window=window,
             fetched_at=fetched_at,
         )
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(
                 t.artifacts.insert().values(
                     id=artifact.id,
@@ -205,16 +157,12 @@ class Ledger:
         query = sa.select(table).where(table.c.stream == stream).order_by(table.c.number)
         if states:
             query = query.where(table.c.state.in_(states))
-        return [_artifact(row, raw) for row in self._rows(query)]
+        return [_artifact(row, raw) for row in self._file.rows(query)]
 
     def refuse_artifact(self, artifact: str, reason: str) -> None:
         """Record that a file could not become a batch; it stays in raw for a replay."""
-        with self._transaction() as db:
-            db.execute(
-                t.artifacts.update()
-                .where(t.artifacts.c.id == artifact)
-                .values(state=REFUSED, reason=reason)
-            )
+        with self._file.transaction() as db:
+            db.execute(t.artifacts.update().where(t.artifacts.c.id == artifact).values(state=REFUSED, reason=reason))
 
     def batch_staged(
         self,
@@ -225,7 +173,7 @@ class Ledger:
         held_because: str | None = None,
     ) -> None:
         """Record a batch with its pending deliveries and quarantined rows; a held one waits for a person."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             _insert_batch(db, batch, artifact, destinations, rejected, held_because)
 
     def batch_replayed(
@@ -240,7 +188,7 @@ class Ledger:
 
         The replay itself delivers it, unless it is held: then it waits for a person, as any other.
         """
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             former = sa.select(t.batches.c.id).where(t.batches.c.artifact == artifact)
             db.execute(t.quarantine.delete().where(t.quarantine.c.batch.in_(former)))
             db.execute(t.deliveries.delete().where(t.deliveries.c.batch.in_(former), t.deliveries.c.state == HELD))
@@ -249,11 +197,9 @@ class Ledger:
 
     def accept_held(self, stream: str) -> int:
         """Let the stream's held batches go on; return how many there were."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             held = t.batches.c.state == HELD
-            result = db.execute(
-                t.batches.update().where(t.batches.c.stream == stream, held).values(state=PENDING)
-            )
+            result = db.execute(t.batches.update().where(t.batches.c.stream == stream, held).values(state=PENDING))
             db.execute(
                 t.deliveries.update()
                 .where(t.deliveries.c.stream == stream, t.deliveries.c.state == HELD)
@@ -267,14 +213,12 @@ class Ledger:
         query = sa.select(table.c.batch, table.c.destination).where(table.c.state == PENDING)
         if stream:
             query = query.where(table.c.stream == stream)
-        return [PendingDelivery(**row) for row in self._rows(query.order_by(table.c.number))]
+        return [PendingDelivery(**row) for row in self._file.rows(query.order_by(table.c.number))]
 
-    def delivered(
-        self, batch: Batch, destination: str, counts: Counts, refused: Sequence[Rejected]
-    ) -> None:
+    def delivered(self, batch: Batch, destination: str, counts: Counts, refused: Sequence[Rejected]) -> None:
         """Record what a destination has confirmed; with its last delivery, the batch is done."""
         table = t.deliveries
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(
                 table.update()
                 .where(table.c.batch == batch.id, table.c.destination == destination)
@@ -288,7 +232,7 @@ class Ledger:
     def delivery_failed(self, batch: str, destination: str, message: str) -> None:
         """Record why a delivery stays pending."""
         table = t.deliveries
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(
                 table.update()
                 .where(table.c.batch == batch, table.c.destination == destination)
@@ -297,7 +241,7 @@ class Ledger:
 
     def cursor(self, stream: str) -> Cursor:
         """Return where the stream goes on; empty if it never got anywhere."""
-        rows = self._rows(sa.select(t.cursors).where(t.cursors.c.stream == stream))
+        rows = self._file.rows(sa.select(t.cursors).where(t.cursors.c.stream == stream))
         if not rows:
             return Cursor()
         end, columns = rows[0]["window_end"], rows[0]["columns"]
@@ -311,10 +255,8 @@ class Ledger:
         """Move the cursor; the last day of success never moves back."""
         before = self.cursor(stream).window_end
         end = max(before, window.end) if before else window.end
-        with self._transaction() as db:
-            _set_cursor(
-                db, stream, {"cursor": cursor, "window_end": end.isoformat(), "moved_at": _now()}
-            )
+        with self._file.transaction() as db:
+            _set_cursor(db, stream, {"cursor": cursor, "window_end": end.isoformat(), "moved_at": _now()})
 
     def earlier_rows(self, stream: str, most: int = 10) -> tuple[int, ...]:
         """Return the row counts of the stream's last delivered batches that came from files, newest first."""
@@ -325,7 +267,7 @@ class Ledger:
             .order_by(table.c.number.desc())
             .limit(most)
         )
-        return tuple(row["rows"] for row in self._rows(query))
+        return tuple(row["rows"] for row in self._file.rows(query))
 
     def batches(self, stream: str) -> list[str]:
         """Return the ids of a stream's delivered batches that came from files, in the order of the files."""
@@ -336,53 +278,7 @@ class Ledger:
             .where(table.c.stream == stream, table.c.state == DONE)
             .order_by(t.artifacts.c.number)
         )
-        return [row["id"] for row in self._rows(query)]
-
-    def runs(self, pipelines: Collection[str] | None = None, most: int = 20) -> list[dict[str, Any]]:
-        """Return runs, newest first, each with its `streams`; of all pipelines where none are named."""
-        query = sa.select(t.runs).order_by(t.runs.c.started_at.desc(), t.runs.c.id.desc()).limit(most)
-        if pipelines is not None:
-            query = query.where(t.runs.c.pipeline.in_(pipelines))
-        found = self._rows(query)
-        for run in found:
-            streams = sa.select(t.stream_runs).where(t.stream_runs.c.run == run["id"])
-            run["streams"] = [
-                {name: value for name, value in row.items() if name != "run"} for row in self._rows(streams)
-            ]
-        return found
-
-    def last_result(self, stream: str) -> dict[str, Any] | None:
-        """Return the stream's result in its last run, with `started_at`, or None."""
-        query = (
-            sa.select(t.stream_runs, t.runs.c.started_at)
-            .join(t.runs, t.runs.c.id == t.stream_runs.c.run)
-            .where(t.stream_runs.c.stream == stream)
-            .order_by(t.runs.c.started_at.desc())
-            .limit(1)
-        )
-        rows = self._rows(query)
-        return rows[0] if rows else None
-
-    def events(self, run: str) -> list[dict[str, Any]]:
-        """Return a run's events in order; run may be the beginning of an id."""
-        query = sa.select(t.events).where(t.events.c.run.startswith(run, autoescape=True))
-        rows = self._rows(query.order_by(t.events.c.id))
-        return [{**row, "facts": json.loads(row["facts"])} for row in rows]
-
-    def open_work(self) -> list[dict[str, Any]]:
-        """Return what waits, by stream: pending deliveries, held batches, quarantined rows, refused files."""
-        counted = [
-            ("pending deliveries", t.deliveries, t.deliveries.c.state == PENDING),
-            ("held batches", t.batches, t.batches.c.state == HELD),
-            ("quarantined rows", t.quarantine, t.quarantine.c.state == "open"),
-            ("refused files", t.artifacts, t.artifacts.c.state == REFUSED),
-        ]
-        found = []
-        for what, table, condition in counted:
-            stream = table.c.stream
-            query = sa.select(stream, sa.func.count().label("number")).where(condition).group_by(stream)
-            found += [{"what": what, **row} for row in self._rows(query)]
-        return found
+        return [row["id"] for row in self._file.rows(query)]
 
 
 def _artifact(row: dict[str, Any], raw: Path) -> Artifact:

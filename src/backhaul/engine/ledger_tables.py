@@ -5,6 +5,13 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Column, Float, Integer, MetaData, String, Table
 
 VERSION = 1
+
+KEPT, STAGED, REFUSED = "kept", "staged", "refused"
+"""States of an artifact: waiting to be staged; a batch by now; not what its stream expects."""
+
+PENDING, DONE, HELD, REPLACED = "pending", "done", "held", "replaced"
+"""States of batches and deliveries; a held one waits for a person, a replaced one was staged anew by a replay."""
+
 metadata = MetaData()
 
 

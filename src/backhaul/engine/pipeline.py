@@ -46,9 +46,7 @@ class Pipeline:
                 )
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice or not names:
-            raise ConfigError(
-                f"pipeline {self.name}: {f'stream {twice[0]} stands twice' if twice else 'no streams'}"
-            )
+            raise ConfigError(f"pipeline {self.name}: {f'stream {twice[0]} stands twice' if twice else 'no streams'}")
         for stream in self.streams:
             if not stream.key:
                 raise ConfigError(f"pipeline {self.name}: stream {stream.name} has no key")

@@ -12,10 +12,10 @@ from pathlib import Path
 from backhaul import __version__
 from backhaul.config import resolved
 from backhaul.destinations import Warehouse
+from backhaul.engine.context import Status, StreamResult, failure_event
 from backhaul.engine.deliver import Deliverer
-from backhaul.engine.events import BatchStaged, RunEnded, RunStarted, StreamDone, StreamFailed, Subscriber, Warned
-from backhaul.engine.haul import DONE, FAILED, StreamResult, record_result
-from backhaul.engine.ledger import KEPT, REFUSED, STAGED
+from backhaul.engine.events import BatchStaged, RunEnded, RunStarted, StreamDone, Subscriber, Warned
+from backhaul.engine.ledger_tables import KEPT, REFUSED, STAGED
 from backhaul.engine.lock import pipeline_lock
 from backhaul.engine.run import Installation, RunResult, Telling, new_run_id, outcome
 from backhaul.engine.stage import Stager
@@ -46,8 +46,7 @@ def replay_pipeline(
         ledger.open_run(run, target.name, f"replay {' '.join(zones)}", __version__)
         tell(RunStarted(run=run, pipeline=target.name, streams=len(streams), dry_run=False))
         results = [
-            Replay(run, target.name, stream, pipeline.timezone, installation, tell).run(zones)
-            for stream in streams
+            Replay(run, target.name, stream, pipeline.timezone, installation, tell).run(zones) for stream in streams
         ]
         status, exit_code = outcome(results, automated=False)
         ledger.close_run(run, status, exit_code)
@@ -83,7 +82,7 @@ class Replay:
 
     def run(self, zones: Sequence[str]) -> StreamResult:
         """Rebuild zones in their order; the counts are those of curated's headline destination."""
-        started, counts, error, status = time.monotonic(), Counts(), None, DONE
+        started, counts, error, status = time.monotonic(), Counts(), None, Status.DONE
         try:
             self._nothing_pending()
             if "staging" in zones:
@@ -93,20 +92,10 @@ class Replay:
             seconds = round(time.monotonic() - started, 3)
             self.tell(StreamDone(run=self.run_id, stream=self.name, counts=counts, seconds=seconds))
         except BackhaulError as failure:
-            error, status = failure, FAILED
-            self.tell(
-                StreamFailed(
-                    run=self.run_id,
-                    stream=self.name,
-                    error=type(failure).__name__,
-                    message=str(failure),
-                    next_step=failure.next_step,
-                    severity=failure.severity,
-                    attempts=0,
-                )
-            )
+            error, status = failure, Status.FAILED
+            self.tell(failure_event(self.run_id, self.name, failure, 0))
         result = StreamResult(self.name, status, "replay", counts, 0, time.monotonic() - started, error)
-        record_result(self.installation.ledger, self.run_id, result)
+        result.record(self.installation.ledger, self.run_id)
         return result
 
     def _nothing_pending(self) -> None:

@@ -17,17 +17,9 @@ from threading import Lock
 from backhaul import __version__
 from backhaul.config import resolved
 from backhaul.destinations import Warehouse
-from backhaul.engine.events import Event, RunEnded, RunStarted, StreamFailed, Subscriber
-from backhaul.engine.haul import (
-    DONE,
-    FAILED,
-    LOGIN,
-    PENDING,
-    Haul,
-    RunContext,
-    StreamResult,
-    record_result,
-)
+from backhaul.engine.context import RunContext, Status, StreamResult, failure_event
+from backhaul.engine.events import Event, RunEnded, RunStarted, Subscriber
+from backhaul.engine.haul import Haul
 from backhaul.engine.ledger import Ledger
 from backhaul.engine.lock import pipeline_lock
 from backhaul.engine.sessions import SharedSessions
@@ -156,9 +148,7 @@ def _recorded_run(context: RunContext, streams: tuple[Stream, ...], options: Run
     started, ledger = time.monotonic(), context.ledger
     ledger.open_run(context.run, context.pipeline, options.window or "", __version__)
     context.emit(
-        RunStarted(
-            run=context.run, pipeline=context.pipeline, streams=len(streams), dry_run=options.dry_run
-        )
+        RunStarted(run=context.run, pipeline=context.pipeline, streams=len(streams), dry_run=options.dry_run)
     )
     try:
         results = _haul_all(context, streams)
@@ -170,9 +160,7 @@ def _recorded_run(context: RunContext, streams: tuple[Stream, ...], options: Run
     status, exit_code = outcome(results, automated=options.automated)
     seconds = time.monotonic() - started
     ledger.close_run(context.run, status, exit_code)
-    context.emit(
-        RunEnded(run=context.run, status=status, exit_code=exit_code, seconds=round(seconds, 3))
-    )
+    context.emit(RunEnded(run=context.run, status=status, exit_code=exit_code, seconds=round(seconds, 3)))
     context.lake.clear_landing(context.pipeline)
     return RunResult(context.run, context.pipeline, status, exit_code, seconds, tuple(results))
 
@@ -213,20 +201,10 @@ def _haul_recorded(context: RunContext, stream: Stream) -> StreamResult:
         # The one place where a stream ends that nobody foresaw. The text of a foreign error may quote a row.
         unforeseen = BackhaulError(f"{haul.name}: unexpected {type(error).__name__}{_where(error)}")
         unforeseen.__cause__ = error
-        seconds = time.monotonic() - started
-        result = StreamResult(haul.name, FAILED, "", haul.counts, haul.attempts, seconds, unforeseen)
-        record_result(context.ledger, context.run, result)
-        context.emit(
-            StreamFailed(
-                run=context.run,
-                stream=haul.name,
-                error=type(error).__name__,
-                message=str(unforeseen),
-                next_step=unforeseen.next_step,
-                severity=unforeseen.severity,
-                attempts=haul.attempts,
-            )
-        )
+        attempts, seconds = haul.fetcher.attempts, time.monotonic() - started
+        result = StreamResult(haul.name, Status.FAILED, "", haul.counts, attempts, seconds, unforeseen)
+        context.emit(failure_event(context.run, haul.name, unforeseen, attempts))
+        result.record(context.ledger, context.run)
         return result
 
 
@@ -243,12 +221,12 @@ def _where(error: BaseException) -> str:
 def outcome(results: Sequence[StreamResult], *, automated: bool) -> tuple[str, int]:
     """Return the run's status in a word and its exit code, from what its streams came to."""
     statuses = {result.status for result in results}
-    bad = statuses - {DONE, LOGIN}
+    bad = statuses - {Status.DONE, Status.LOGIN}
     if not bad:
-        if LOGIN not in statuses:
+        if Status.LOGIN not in statuses:
             return "done", 0
-        return "login needed", 0 if automated and DONE in statuses else 4
-    if DONE in statuses or bad == {PENDING}:
+        return "login needed", 0 if automated and Status.DONE in statuses else 4
+    if Status.DONE in statuses or bad == {Status.PENDING}:
         return "partly done", 3
     return "failed", 1
 
@@ -261,7 +239,7 @@ def outcome_of_all(results: Sequence[RunResult]) -> int:
 
 def new_run_id(now: datetime) -> str:
     """Return an id that sorts by time and that two processes do not share."""
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%S}{now.microsecond // 1000:03}-{secrets.token_hex(2)}"
 
 
 def _check(name: str, streams: tuple[Stream, ...], options: RunOptions) -> None:
@@ -302,6 +280,7 @@ class Telling:
         self._lock = Lock()
 
     def __call__(self, event: Event) -> None:
+        """Tell event."""
         with self._lock:
             for subscriber in self._subscribers:
                 subscriber(event)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from backhaul.errors import BackhaulError
+from backhaul.errors import BackhaulError, TransientError
 from backhaul.model import Session, Source, Vault
 from backhaul.retry import Budget, retried
 
 
 class SharedSessions:
-    """Opens each source's session on first need; a source that could not be opened is not tried by each stream anew."""
+    """Opens each source's session on first need; one that cannot be opened is not tried by each stream anew."""
 
     def __init__(self, vault: Vault, budget: Budget) -> None:
         self._vault = vault
@@ -21,25 +21,24 @@ class SharedSessions:
         self._locks: dict[int, threading.Lock] = {}
         self._opened: dict[int, Session | BackhaulError] = {}
 
-    def get(self, source: Source) -> Session:
-        """Return the source's session. Raises what opening it raised, each time it is asked for."""
+    def get(self, source: Source, on_failure: Callable[[TransientError, int], None]) -> Session:
+        """Return the source's session. Raises what opening it raised, each time it is asked for.
+
+        on_failure hears of the attempts to open it, as in `retried`.
+        """
         with self._guard:
             lock = self._locks.setdefault(id(source), threading.Lock())
         with lock:
             found = self._opened.get(id(source))
             if found is None:
                 try:
-                    found = retried(lambda: source.open(self._vault), self._budget)
+                    found = retried(lambda: source.open(self._vault), self._budget, on_failure)
                 except BackhaulError as error:
                     found = error
                 self._opened[id(source)] = found
         if isinstance(found, BackhaulError):
             raise found
         return found
-
-    def failed(self, source: Source) -> bool:
-        """Whether the source could not be opened at all."""
-        return isinstance(self._opened.get(id(source)), BackhaulError)
 
     @contextlib.contextmanager
     def own(self, source: Source) -> Iterator[Session]:

@@ -92,7 +92,7 @@ class Stager:
         except TypeError as error:
             raise SourceChanged(
                 f"{self.name}: column {column!r} holds {error}, not dates, in {artifact.name}",
-                next_step="Name the column that holds the dates as window_column, or give the export its date_format.",
+                next_step="Name the column with the dates as window_column, or give the export its date_format.",
             ) from None
 
     def _prove_window(self, artifact: Artifact, tally: _Tally) -> None:

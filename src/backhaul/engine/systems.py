@@ -39,9 +39,7 @@ def system_names(folder: Path) -> list[str]:
     """Return the systems below folder (`systems/`), sorted."""
     if not folder.is_dir():
         return []
-    return sorted(
-        child.name for child in folder.iterdir() if child.is_dir() and any(_pipeline_files(child))
-    )
+    return sorted(child.name for child in folder.iterdir() if child.is_dir() and any(_pipeline_files(child)))
 
 
 def find(folder: Path, name: str) -> list[Target]:

@@ -143,9 +143,7 @@ def _by_csv(path: Path, layout: Layout, blocks: Iterable[bytes], lines_before: i
                 rows = []
     except csv.Error as error:
         line = lines_before + reader.line_num
-        raise SourceChanged(
-            f"{path.name}: line {line:,} cannot be read ({error}), or the file is cut off"
-        ) from error
+        raise SourceChanged(f"{path.name}: line {line:,} cannot be read ({error}), or the file is cut off") from error
     if rows:
         yield _frame(layout, rows)
 
@@ -157,9 +155,7 @@ def _lines(path: Path, blocks: Iterable[bytes]) -> Iterator[str]:
         for line in lines:
             yield line.decode() + "\n"
         if len(rest) > LONGEST_LINE_BYTES:
-            raise SourceChanged(
-                f"{path.name}: a line is longer than {LONGEST_LINE_BYTES:,} bytes; this is no table"
-            )
+            raise SourceChanged(f"{path.name}: a line is longer than {LONGEST_LINE_BYTES:,} bytes; this is no table")
     if rest:
         yield rest.decode()
 
@@ -177,8 +173,5 @@ def _fitted(path: Path, layout: Layout, row: list[str], line: int) -> list[str]:
 def _frame(layout: Layout, rows: list[list[str]]) -> pl.DataFrame:
     fields = [[value or None for value in column] for column in zip(*rows, strict=True)]
     return pl.DataFrame(
-        [
-            pl.Series(name, values, dtype=pl.String)
-            for name, values in zip(layout.columns, fields, strict=True)
-        ]
+        [pl.Series(name, values, dtype=pl.String) for name, values in zip(layout.columns, fields, strict=True)]
     )

@@ -26,9 +26,7 @@ _SHEETS = "xl/worksheets/sheet"
 _STEP_BYTES = 1024**2
 _LOCAL_HEADER_BYTES = 30
 _SHEET_TARGET = re.compile(rb"""Target\s*=\s*["']([^"']*worksheets/[^"']+)["']""", re.I)
-_BOMB = (
-    "The file is not read, because it would fill memory; open the export by hand and ask the site's owner."
-)
+_BOMB = "The file is not read, because it would fill memory; open the export by hand and ask the site's owner."
 _UNREADABLE = {
     FileKind.XLS: "an old Excel workbook (.xls) or one with a password",
     FileKind.PDF: "a PDF document",

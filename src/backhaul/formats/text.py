@@ -50,9 +50,7 @@ def layout_of(path: Path) -> Layout:
     lines = _Lines(text[start:])
     separator = said or _guessed_separator(text[start:])
     try:
-        header = next(
-            (record for record in csv.reader(lines, delimiter=separator, strict=True) if record), None
-        )
+        header = next((record for record in csv.reader(lines, delimiter=separator, strict=True) if record), None)
     except csv.Error as error:
         raise SourceChanged(f"{path.name}: the header cannot be read ({error})") from error
     if header is None:

@@ -142,9 +142,7 @@ def _without_tail(frame: pl.DataFrame) -> pl.DataFrame:
     """Return frame without the rows at its end in which every cell is empty or white space."""
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
     filled = pl.any_horizontal(
-        (pl.col(name).str.strip_chars() != "").fill_null(False)
-        if name in texts
-        else pl.col(name).is_not_null()
+        (pl.col(name).str.strip_chars() != "").fill_null(False) if name in texts else pl.col(name).is_not_null()
         for name in frame.columns
     )
     numbers = frame.select(filled.arg_true()).to_series()

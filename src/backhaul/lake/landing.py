@@ -52,9 +52,7 @@ class LandingFolder:
         _remove_if_empty(unproven)
         return Landed(path, name, digest.hexdigest(), size_bytes, window)
 
-    def adopt(
-        self, path: Path, *, name: str, window: Window | None, prove: Callable[[Path], None]
-    ) -> Landed:
+    def adopt(self, path: Path, *, name: str, window: Window | None, prove: Callable[[Path], None]) -> Landed:
         """Copy a file that lies somewhere already; the original stays."""
         return self.receive(_chunks(path), name=name, window=window, prove=prove)
 

@@ -67,9 +67,7 @@ class StagingArea:
         if not path.exists():
             return None
         refused = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        return Changes(
-            batch, pl.read_parquet(path)["class"], tuple(Rejected(row, check) for row, check in refused)
-        )
+        return Changes(batch, pl.read_parquet(path)["class"], tuple(Rejected(row, check) for row, check in refused))
 
     def _changes_path(self, batch_id: str, destination: str) -> Path:
         return self.folder / batch_id / f"changes-{safe_name(destination)}.parquet"
@@ -202,6 +200,4 @@ def keyed(frame: pl.DataFrame, key: tuple[str, ...], stream: str) -> pl.DataFram
         raise SourceChanged(f"{stream}: key column {', '.join(map(repr, absent))} is missing; found {found}")
     columns = [pl.col(name).cast(pl.String).str.strip_chars() for name in key]
     trimmed = frame.with_columns(columns)
-    return trimmed.with_columns(
-        pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in key
-    )
+    return trimmed.with_columns(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in key)

@@ -22,7 +22,7 @@ class Lake:
         return LandingFolder(self.root / "landing" / pipeline / stream)
 
     def clear_landing(self, pipeline: str) -> None:
-        """Remove what an interrupted run of this pipeline left in landing; it was never kept, so it is fetched anew."""
+        """Remove what an interrupted run of this pipeline left in landing: never kept, it is fetched anew."""
         shutil.rmtree(self.root / "landing" / pipeline, ignore_errors=True)
 
     @property

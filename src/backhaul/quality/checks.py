@@ -96,9 +96,7 @@ def matches(column: str, pattern: str, severity: Severity = Severity.REJECT) -> 
     import polars as pl
 
     text = pl.col(column).cast(pl.String)
-    return RowCheck(
-        f"{column} does not match {pattern}", text.is_null() | text.str.contains(pattern), severity
-    )
+    return RowCheck(f"{column} does not match {pattern}", text.is_null() | text.str.contains(pattern), severity)
 
 
 def rows_between(least: int, most: int, severity: Severity = Severity.STOP) -> TableCheck:

@@ -94,9 +94,7 @@ class Faults:
         self._left: list[tuple[PlannedFault, int | None]] = []
         self.set(*planned)
 
-    def add(
-        self, fault: Fault, *, path: str | None = None, times: int | None = None, seconds: float = 1.0
-    ) -> None:
+    def add(self, fault: Fault, *, path: str | None = None, times: int | None = None, seconds: float = 1.0) -> None:
         """Plan one more fault; see PlannedFault."""
         planned = PlannedFault(fault, path, times, seconds)
         with self._lock:
@@ -118,9 +116,7 @@ class Faults:
         with self._lock:
             left: list[tuple[PlannedFault, int | None]] = []
             for planned, times in self._left:
-                is_struck = (
-                    planned.fault.moment is moment and planned.is_at(path) and planned.fault not in struck
-                )
+                is_struck = planned.fault.moment is moment and planned.is_at(path) and planned.fault not in struck
                 if is_struck:
                     struck[planned.fault] = planned
                     times = times if times is None else times - 1

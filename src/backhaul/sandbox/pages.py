@@ -76,9 +76,7 @@ def dashboard_page(pages: Sequence[ExportPage], counts: Sequence[int], token: st
         f'<tr><td><a href="{page.path}">{escape(page.title)}</a></td><td>{count}</td></tr>'
         for page, count in zip(pages, counts, strict=True)
     )
-    return _inside(
-        "Dashboard", f"<table><tr><th>Data</th><th>Jumlah baris</th></tr>{rows}</table>", pages, token
-    )
+    return _inside("Dashboard", f"<table><tr><th>Data</th><th>Jumlah baris</th></tr>{rows}</table>", pages, token)
 
 
 def export_page(
@@ -183,8 +181,7 @@ def _list(table: Table | None) -> str:
     columns = table.columns[:5]
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     rows = "".join(
-        "<tr>" + "".join(f"<td>{_text(row.get(column))}</td>" for column in columns) + "</tr>"
-        for row in table.rows
+        "<tr>" + "".join(f"<td>{_text(row.get(column))}</td>" for column in columns) + "</tr>" for row in table.rows
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table><p>{len(table.rows)} baris</p>"
 

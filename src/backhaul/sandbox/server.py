@@ -129,9 +129,7 @@ class _Server(ThreadingHTTPServer):
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
 
-    def process_request(
-        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
-    ) -> None:
+    def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
         if isinstance(request, socket.socket):
             with self._lock:
                 self._connections.add(request)
@@ -150,9 +148,7 @@ class _Server(ThreadingHTTPServer):
                 _shut(connection)
         self.closing.set()
 
-    def handle_error(
-        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
-    ) -> None:
+    def handle_error(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
         # A visitor who leaves in the middle is no error of ours.
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)

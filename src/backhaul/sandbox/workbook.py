@@ -45,9 +45,7 @@ def csv_bytes(table: Table) -> bytes:
     writer.writerow(table.columns)
     for row in table.rows:
         cells = (row.get(column) for column in table.columns)
-        writer.writerow(
-            [f"{cell:%Y-%m-%d %H:%M:%S}" if isinstance(cell, datetime) else cell for cell in cells]
-        )
+        writer.writerow([f"{cell:%Y-%m-%d %H:%M:%S}" if isinstance(cell, datetime) else cell for cell in cells])
     return text.getvalue().encode()
 
 

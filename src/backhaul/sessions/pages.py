@@ -83,11 +83,7 @@ class Page:
         return None
 
     def __str__(self) -> str:
-        return (
-            f"the page {self.title!r} at {self.path}"
-            if self.title
-            else f"a page without title at {self.path}"
-        )
+        return f"the page {self.title!r} at {self.path}" if self.title else f"a page without title at {self.path}"
 
 
 def path_of(url: str) -> str:

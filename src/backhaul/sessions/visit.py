@@ -186,9 +186,7 @@ class Visit:
                 raise NeedsBrowser(f"{where} sends {touched!r} by script only", is_certain=True)
 
     def _by_script(self, selector: str, page: Page) -> NeedsBrowser:
-        return NeedsBrowser(
-            f"{self._wire.source}: {selector!r} on {page.path} works by script only", is_certain=True
-        )
+        return NeedsBrowser(f"{self._wire.source}: {selector!r} on {page.path} works by script only", is_certain=True)
 
     def _download(self, step: Download, slot: Slot) -> Landed:
         if step.selector is not None:

@@ -79,9 +79,7 @@ class Answer:
             body += chunk
             if len(body) > _PAGE_BYTES:
                 self.close()
-                raise SourceChanged(
-                    f"{self.asked} answered a page of over 16 MB where a page or a file was expected"
-                )
+                raise SourceChanged(f"{self.asked} answered a page of over 16 MB where a page or a file was expected")
         return bytes(body)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Unpack
 from urllib.parse import urlsplit
 
 from backhaul.config import Setting, Text, text
@@ -40,7 +40,7 @@ class BackOffice:
 
     base_url: Text
     login: FormLogin | None = None
-    driver: Driver | Literal["auto", "http", "browser"] = Driver.AUTO
+    driver: str = Driver.AUTO
     parallel: int = 2
     allow_http: bool = False
 

@@ -92,9 +92,7 @@ class DestinationContract:
     def test_a_mixed_batch_is_counted_exactly(self, target: Destination, maker: BatchMaker) -> None:
         self.merge(target, maker, pl.DataFrame({"id": ["1", "2", "3"], "total": [1, 2, 3]}))
 
-        counts = self.merge(
-            target, maker, pl.DataFrame({"id": ["2", "3", "4", "4"], "total": [2, 30, 4, 40]})
-        )
+        counts = self.merge(target, maker, pl.DataFrame({"id": ["2", "3", "4", "4"], "total": [2, 30, 4, 40]}))
 
         assert counts == Counts(new=1, updated=1, unchanged=1, duplicate=1)
         assert self.rows(target, maker.stream)["total"].to_list() == [1, 2, 30, 40]
@@ -124,9 +122,7 @@ class DestinationContract:
         maker = BatchMaker(tmp_path / "pairs", key=("shop", "id"))
         self.merge(target, maker, pl.DataFrame({"shop": ["a", "b"], "id": ["1", "1"], "total": [1, 2]}))
 
-        counts = self.merge(
-            target, maker, pl.DataFrame({"shop": ["b", "a"], "id": ["1", "2"], "total": [20, 3]})
-        )
+        counts = self.merge(target, maker, pl.DataFrame({"shop": ["b", "a"], "id": ["1", "2"], "total": [20, 3]}))
 
         assert counts == Counts(new=1, updated=1)
         assert self.rows(target, maker.stream)["total"].to_list() == [1, 3, 20]
@@ -144,9 +140,7 @@ class DestinationContract:
         ],
         ids=["text", "integers", "floats", "booleans", "dates", "moments", "money"],
     )
-    def test_values_arrive_as_they_were(
-        self, target: Destination, maker: BatchMaker, values: list[Any]
-    ) -> None:
+    def test_values_arrive_as_they_were(self, target: Destination, maker: BatchMaker, values: list[Any]) -> None:
         ids = [f"{number:02}" for number in range(len(values))]
         frame = pl.DataFrame({"id": ids, "value": values})
 
@@ -171,9 +165,7 @@ class DestinationContract:
         assert counts == Counts(new=1, updated=1)
         assert self.rows(target, maker.stream)["note"].to_list() == ["x", None]
 
-    def test_a_renamed_column_is_one_missing_and_one_new(
-        self, target: Destination, maker: BatchMaker
-    ) -> None:
+    def test_a_renamed_column_is_one_missing_and_one_new(self, target: Destination, maker: BatchMaker) -> None:
         self.merge(target, maker, pl.DataFrame({"id": ["1"], "note": ["x"]}))
 
         self.merge(target, maker, pl.DataFrame({"id": ["1"], "remark": ["y"]}))

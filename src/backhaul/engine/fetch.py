@@ -1,0 +1,96 @@
+"""Fetching one stream: attempts in the shared session, then one in a session of its own, all recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backhaul.engine.context import Interrupted, RunContext
+from backhaul.engine.events import AttemptFailed, OwnSession, Recovered
+from backhaul.errors import BackhaulError, SourceChanged, TransientError
+from backhaul.model import Fetched, Landed, Session, Stream, Window
+from backhaul.retry import retried
+
+
+@dataclass
+class Fetcher:
+    """Fetches one stream in one run; `attempts` counts how often it was tried."""
+
+    context: RunContext
+    stream: Stream
+    name: str
+    attempts: int = 0
+
+    def fetch(self, window: Window | None) -> Fetched:
+        """Return the landed files; of a run that was given a file, that one.
+
+        Raises the errors of the source once the budget is spent; a source that cannot be opened at all is not
+        tried again by each of its streams.
+        """
+        context = self.context
+        if context.file:
+            return Fetched((self._given_file(window),))
+        assert window is not None
+        if context.individual_sessions:
+            fetched = retried(lambda: self._in_own_session(window), context.budget, self._tell)
+        else:
+            fetched = self._in_shared_session(window)
+        if self.attempts > 1:
+            context.emit(Recovered(run=context.run, stream=self.name, attempt=self.attempts))
+        return fetched
+
+    def _in_shared_session(self, window: Window) -> Fetched:
+        context = self.context
+        session = context.sessions.get(self.stream.source, self._tell)
+        try:
+            return retried(lambda: self._attempt(window, session, own=False), context.budget, self._tell)
+        except TransientError as error:
+            context.emit(OwnSession(run=context.run, stream=self.name, message=str(error)))
+            return self._in_own_session(window)
+
+    def _in_own_session(self, window: Window) -> Fetched:
+        with self.context.sessions.own(self.stream.source) as session:
+            return self._attempt(window, session, own=True)
+
+    def _attempt(self, window: Window, session: Session, *, own: bool) -> Fetched:
+        context, ledger = self.context, self.context.ledger
+        self._stop_if_told()
+        self.attempts += 1
+        attempt = ledger.start_attempt(context.run, self.name, self.attempts, own_session=own)
+        cursor = context.remembered.cursor(self.name).cursor
+        landing = context.lake.landing(context.pipeline, self.stream.name)
+        try:
+            fetched = self.stream.source.fetch(session, self.stream, window, cursor, landing)
+        except BackhaulError as error:
+            ledger.end_attempt(attempt, type(error).__name__, str(error))
+            self._stop_if_told()
+            raise
+        ledger.end_attempt(attempt, "ok")
+        self._stop_if_told()
+        return fetched
+
+    def _stop_if_told(self) -> None:
+        if self.context.stop.is_set():
+            raise Interrupted(f"{self.name}: interrupted while it was fetched")
+
+    def _given_file(self, window: Window | None) -> Landed:
+        from backhaul.formats import prove
+
+        path = self.context.file
+        assert path is not None
+        landing = self.context.lake.landing(self.context.pipeline, self.stream.name)
+        try:
+            return landing.adopt(path, name=path.name, window=window, prove=prove)
+        except TransientError as error:
+            raise SourceChanged(f"{path.name}: {error}", next_step="Download the file once more, by hand.") from None
+
+    def _tell(self, error: TransientError, attempt: int) -> None:
+        self.context.emit(
+            AttemptFailed(
+                run=self.context.run,
+                stream=self.name,
+                attempt=attempt,
+                of=self.context.budget.attempts,
+                error=type(error).__name__,
+                message=str(error),
+            )
+        )

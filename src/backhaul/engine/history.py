@@ -1,0 +1,66 @@
+"""The ledger as people look at it: runs, their events, last results, and what waits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+import sqlalchemy as sa
+
+from backhaul.engine import ledger_tables as t
+from backhaul.engine.ledger_file import LedgerFile
+from backhaul.engine.ledger_tables import HELD, PENDING, REFUSED
+
+
+class History:
+    """Reads only."""
+
+    def __init__(self, file: LedgerFile) -> None:
+        self._file = file
+
+    def runs(self, pipelines: Collection[str] | None = None, most: int = 20) -> list[dict[str, Any]]:
+        """Return runs, newest first, each with its `streams`; of all pipelines where none are named."""
+        query = sa.select(t.runs).order_by(t.runs.c.started_at.desc(), t.runs.c.id.desc()).limit(most)
+        if pipelines is not None:
+            query = query.where(t.runs.c.pipeline.in_(pipelines))
+        found = self._file.rows(query)
+        for run in found:
+            streams = sa.select(t.stream_runs).where(t.stream_runs.c.run == run["id"])
+            run["streams"] = [
+                {name: value for name, value in row.items() if name != "run"} for row in self._file.rows(streams)
+            ]
+        return found
+
+    def last_result(self, stream: str) -> dict[str, Any] | None:
+        """Return the stream's result in its last run, with `started_at`, or None."""
+        query = (
+            sa.select(t.stream_runs, t.runs.c.started_at)
+            .join(t.runs, t.runs.c.id == t.stream_runs.c.run)
+            .where(t.stream_runs.c.stream == stream)
+            .order_by(t.runs.c.started_at.desc())
+            .limit(1)
+        )
+        rows = self._file.rows(query)
+        return rows[0] if rows else None
+
+    def events(self, run: str) -> list[dict[str, Any]]:
+        """Return a run's events in order; run may be the beginning of an id."""
+        query = sa.select(t.events).where(t.events.c.run.startswith(run, autoescape=True))
+        rows = self._file.rows(query.order_by(t.events.c.id))
+        return [{**row, "facts": json.loads(row["facts"])} for row in rows]
+
+    def open_work(self) -> list[dict[str, Any]]:
+        """Return what waits, by stream: pending deliveries, held batches, quarantined rows, refused files."""
+        counted = [
+            ("pending deliveries", t.deliveries, t.deliveries.c.state == PENDING),
+            ("held batches", t.batches, t.batches.c.state == HELD),
+            ("quarantined rows", t.quarantine, t.quarantine.c.state == "open"),
+            ("refused files", t.artifacts, t.artifacts.c.state == REFUSED),
+        ]
+        found = []
+        for what, table, condition in counted:
+            stream = table.c.stream
+            query = sa.select(stream, sa.func.count().label("number")).where(condition).group_by(stream)
+            found += [{"what": what, **row} for row in self._file.rows(query)]
+        return found
