@@ -126,6 +126,16 @@ def test_the_next_window_goes_from_the_last_success_less_the_look_back_to_today(
     assert later.streams[0].window == "2025-09-14..2025-09-18"
 
 
+def test_a_window_that_leaves_days_out_does_not_count_them_as_done(place: Place) -> None:
+    place.run("andalan.user", window="2025-09-01")
+
+    place.run("andalan.user", window="2025-09-12")
+    assert place.installation.ledger.cursor("andalan.user").window_end == date(2025, 9, 1)
+
+    place.run("andalan.user", window="2025-09-02..2025-09-12")
+    assert place.installation.ledger.cursor("andalan.user").window_end == date(2025, 9, 12)
+
+
 def test_a_failed_stream_does_not_move_its_cursor(place: Place) -> None:
     place.office.faults.add(Fault.ERROR_PAGE_AS_FILE, path="/user-front")
 

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -252,8 +252,13 @@ class Ledger:
         )
 
     def move_cursor(self, stream: str, cursor: str | None, window: Window) -> None:
-        """Move the cursor; the last day of success never moves back."""
+        """Move the cursor. The last day of success never moves back, nor over days that no run has covered.
+
+        So a window that begins later than the day after it leaves everything as it was.
+        """
         before = self.cursor(stream).window_end
+        if before and window.start > before + timedelta(days=1):
+            return
         end = max(before, window.end) if before else window.end
         with self._file.transaction() as db:
             _set_cursor(db, stream, {"cursor": cursor, "window_end": end.isoformat(), "moved_at": _now()})

@@ -153,16 +153,22 @@ def _recorded_run(context: RunContext, streams: tuple[Stream, ...], options: Run
     try:
         results = _haul_all(context, streams)
     except KeyboardInterrupt:
-        ledger.close_run(context.run, "interrupted", 130)
+        _close(context, "interrupted", 130, started)
         raise
     finally:
         context.sessions.close()
     status, exit_code = outcome(results, automated=options.automated)
-    seconds = time.monotonic() - started
-    ledger.close_run(context.run, status, exit_code)
-    context.emit(RunEnded(run=context.run, status=status, exit_code=exit_code, seconds=round(seconds, 3)))
+    seconds = _close(context, status, exit_code, started)
     context.lake.clear_landing(context.pipeline)
     return RunResult(context.run, context.pipeline, status, exit_code, seconds, tuple(results))
+
+
+def _close(context: RunContext, status: str, exit_code: int, started: float) -> float:
+    """Close the run, tell it, and return its seconds."""
+    seconds = time.monotonic() - started
+    context.ledger.close_run(context.run, status, exit_code)
+    context.emit(RunEnded(run=context.run, status=status, exit_code=exit_code, seconds=round(seconds, 3)))
+    return seconds
 
 
 def _haul_all(context: RunContext, streams: tuple[Stream, ...]) -> list[StreamResult]:

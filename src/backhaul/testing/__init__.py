@@ -2,5 +2,6 @@
 
 from backhaul.testing.batches import BatchMaker
 from backhaul.testing.destinations import DestinationContract
+from backhaul.testing.sources import SourceContract
 
-__all__ = ["BatchMaker", "DestinationContract"]
+__all__ = ["BatchMaker", "DestinationContract", "SourceContract"]
