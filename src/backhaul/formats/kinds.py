@@ -12,8 +12,11 @@ from struct import error as StructError
 HEAD_BYTES = 64 * 1024
 """How much of a file's beginning is looked at."""
 
-ZIP_ERRORS = (zipfile.BadZipFile, StructError, ValueError, NotImplementedError, EOFError, OverflowError)
-"""What `zipfile` raises for a directory that is damaged or that it does not understand."""
+ZIP_ERRORS = (zipfile.BadZipFile, StructError, ValueError, NotImplementedError, EOFError, OverflowError, OSError)
+"""What `zipfile` raises for a directory that is damaged or that it does not understand.
+
+OSError: an offset before the file's start makes the operating system refuse the seek.
+"""
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
