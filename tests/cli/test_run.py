@@ -140,7 +140,22 @@ def test_a_needed_login_is_4(shop: Shop, office: SandboxBackOffice) -> None:
     assert done.returncode == 4
     assert office.refused_logins == 1
     assert "the user name or the password was refused" in done.stdout
+    assert done.stderr.count("the user name or the password was refused") == 1
+    assert done.stderr.count("login needed: the same as andalan.") == 3
+    assert "failed" not in done.stderr
     assert "wrong" not in done.stdout + done.stderr
+
+
+def test_a_stream_that_is_held_is_not_told_as_failed(shop: Shop) -> None:
+    pipeline = shop.folder / "systems" / "andalan" / "pipeline.py"
+    text = pipeline.read_text().replace("no_data=no_data,", "no_data=no_data, checks=[checks.rows_between(1, 2)],")
+    pipeline.write_text(text.replace("from backhaul import ", "from backhaul import checks, "))
+
+    done = shop.call("run", "andalan.user", "--window", DAY)
+
+    assert "andalan.user                 held back: volume: 16 rows; expected 1 to 2" in done.stderr
+    assert "failed" not in done.stderr
+    assert "1 batch is held back\n  next: look at the data" in shop.call("status", "andalan.user").stdout
 
 
 def test_already_running_is_5(shop: Shop) -> None:
@@ -183,13 +198,37 @@ def test_debug_shows_the_traceback(shop: Shop, arguments: tuple[str, ...]) -> No
     assert "Traceback" not in shop.call("run", "toko").stderr
 
 
+def test_debug_shows_where_a_transform_failed_and_not_the_row(shop: Shop) -> None:
+    module = shop.folder / "systems" / "andalan" / "pipeline.py"
+    faulty = "def faulty(frame):\n    raise ValueError(f'cannot read {frame[0].row(0)}')\n\n\npipeline = "
+    text = module.read_text(encoding="utf-8").replace("pipeline = ", faulty)
+    module.write_text(text.replace("no_data=no_data", "no_data=no_data, transform=faulty"), encoding="utf-8")
+    (shop.folder / "unduhan.csv").write_text("User ID,Nama\n007,Toko Rahasia\n")
+
+    done = shop.call("run", "andalan.user", "--file", "unduhan.csv", "--debug")
+
+    assert "in faulty" in done.stderr
+    assert "ValueError: (its words are left out" in done.stderr
+    assert "Toko Rahasia" not in done.stdout + done.stderr
+
+
 def test_a_file_downloaded_by_hand_is_taken_without_a_login(shop: Shop, office: SandboxBackOffice) -> None:
     (shop.folder / "unduhan.csv").write_text("User ID,Nama\n007,Toko Satu\n")
 
     done = shop.call("run", "andalan.user", "--file", "unduhan.csv", "--json")
 
     assert json.loads(done.stdout)["streams"][0]["new"] == 1
+    assert "checked 1 row, 0 rejected" in done.stderr
     assert office.requests == []
+
+
+def test_a_wrong_file_given_by_hand_is_told_with_what_to_check(shop: Shop) -> None:
+    (shop.folder / "salah.csv").write_text("Nama\nToko Satu\n")
+
+    done = shop.call("run", "andalan.user", "--file", "salah.csv")
+
+    assert done.returncode == 1
+    assert "next: Check that it is a file of this stream" in done.stdout
 
 
 def test_no_password_is_printed_or_stored(shop: Shop, office: SandboxBackOffice) -> None:

@@ -1,10 +1,15 @@
 """`plan`, `status`, `runs`, `logs`: what is declared, how far it is, what has happened."""
 
+import fcntl
 import json
 import os
 import pty
 import re
+import sqlite3
+import struct
 import subprocess
+import termios
+from contextlib import closing
 
 import pytest
 
@@ -55,12 +60,42 @@ def test_status_shows_the_last_result_and_what_waits(ran: Shop, office: SandboxB
 
     text, document = ran.call("status", "andalan.user").stdout, ran.document("status", "andalan")
 
-    assert re.search(rf"andalan\.user +{DAY} .* done +16", text)
-    assert re.search(r"andalan\.user: \d+ quarantined rows", text)
+    assert re.search(rf"andalan\.user +{DAY} .* WIB +done +16", text)
+    assert re.search(r"andalan\.user: \d+ rows? (is|are) in quarantine", text)
+    assert "rejected: " in ran.call("logs").stdout
     last = {each["stream"]: each for each in document["streams"]}
     assert (last["andalan.user"]["status"], last["andalan.user"]["delivered_to"]) == ("done", DAY)
     assert last["andalan.transaksi"]["delivered_to"] is None
     assert document["waiting"][0]["what"] == "quarantined rows"
+
+
+def test_status_tells_a_reason_that_streams_share_once_with_the_next_step(shop: Shop) -> None:
+    shop.settings["BACKEND_PASSWORD"] = "wrong"
+    shop.call("run", "andalan", "--window", DAY)
+
+    text = shop.call("status").stdout
+
+    assert text.count("was refused") == 1
+    assert "all 4 streams: 127.0.0.1" in text
+    assert "\n  next: Correct the user name and the password" in text
+
+
+def test_a_run_shows_when_it_started_by_the_clock_of_its_pipeline_and_in_utc_without_one(ran: Shop) -> None:
+    assert re.search(r"andalan +\d{4}-\d\d-\d\d \d\d:\d\d WIB", ran.call("runs").stdout)
+
+    (ran.folder / "systems" / "andalan" / "pipeline.py").unlink()
+
+    assert re.search(r"andalan +\d{4}-\d\d-\d\d \d\d:\d\d UTC", ran.call("runs").stdout)
+
+
+@pytest.mark.parametrize(("width", "left_out"), [(80, "seconds, days"), (120, None)])
+def test_a_table_fits_the_terminal(shop: Shop, width: int, left_out: str | None) -> None:
+    told = on_a_terminal(shop, "run", "andalan", "--window", DAY, width=width)
+
+    assert max(len(line) for line in told.splitlines()) <= width
+    assert "done, 94 rows" in told
+    assert (f"({width} columns are too few for: {left_out})" in told) == (left_out is not None)
+    assert ("seconds" in told.splitlines()[1]) == (left_out is None)
 
 
 def test_runs_are_listed_newest_first(ran: Shop) -> None:
@@ -86,10 +121,31 @@ def test_without_runs_the_list_says_how_to_start_one(shop: Shop) -> None:
 def test_logs_tell_the_last_run_step_by_step(ran: Shop) -> None:
     lines = ran.call("logs").stdout.splitlines()
 
-    kinds = [line.split()[2] for line in lines]
-    assert kinds[0] == "RunStarted"
-    assert kinds[-1] == "RunEnded"
-    assert kinds.index("ArtifactKept") < kinds.index("BatchStaged") < kinds.index("Delivered")
+    assert re.fullmatch(r"started \d{4}-\d\d-\d\d \d\d:\d\d WIB", lines[0])
+    steps = [line.split()[2] for line in lines if "andalan.user " in line]
+    assert steps == ["fetching", "kept", "checked", "curated:", "done"]
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  done in [\d.]+ s, exit code 0", lines[-1])
+
+
+def test_logs_of_a_failed_stream_say_what_to_do_next(shop: Shop, office: SandboxBackOffice) -> None:
+    office.faults.add(Fault.CHANGED_BUTTON, path="/user-front")
+    shop.call("run", "andalan.user", "--window", DAY)
+
+    told = shop.call("logs").stdout
+
+    assert "failed: 127.0.0.1" in told
+    assert "next: Open the page in a browser" in told
+
+
+def test_logs_that_another_version_has_written_are_told_as_they_stand(ran: Shop) -> None:
+    with closing(sqlite3.connect(ran.folder / "data" / "ledger.db")) as ledger, ledger:
+        ledger.execute("UPDATE events SET kind = 'Fetched' WHERE kind = 'ArtifactKept'")
+        ledger.execute("""UPDATE events SET facts = '{"took": 3}' WHERE kind = 'StreamDone'""")
+
+    told = ran.call("logs").stdout
+
+    assert "Fetched artifact=" in told
+    assert "StreamDone took=3" in told
 
 
 def test_logs_as_json_are_one_event_a_line(ran: Shop) -> None:
@@ -144,19 +200,27 @@ def test_a_reader_who_has_seen_enough_is_no_error(ran: Shop) -> None:
 
 
 def test_no_color_is_honoured_on_a_terminal(shop: Shop) -> None:
-    shop.settings.update(NO_COLOR="1", TERM="xterm-256color")
+    shop.settings.update(NO_COLOR="1")
     for arguments in (("plan", "andalan"), ("--help",), ("run", "--nope")):
-        ours, theirs = pty.openpty()
-        with shop.start(*arguments, stdout=theirs, stderr=subprocess.STDOUT, stdin=theirs) as process:
-            os.close(theirs)
-            told = b""
-            try:
-                while chunk := os.read(ours, 65536):
-                    told += chunk
-            except OSError:
-                pass  # Linux says so when the other side of a terminal is closed.
-            process.wait(60)
-        os.close(ours)
+        told = on_a_terminal(shop, *arguments, width=120, stderr=subprocess.STDOUT)
 
         assert told
-        assert re.findall(rb"\x1b\[[0-9;]*[34][0-7][0-9;]*m", told) == []
+        assert re.findall(r"\x1b\[[0-9;]*[34][0-7][0-9;]*m", told) == []
+
+
+def on_a_terminal(shop: Shop, *arguments: str, width: int, stderr: int = subprocess.DEVNULL) -> str:
+    """Return what the command prints on a terminal of that width, without bold letters."""
+    shop.settings.update(TERM="xterm-256color", COLUMNS="")
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+    with shop.start(*arguments, stdout=theirs, stderr=stderr, stdin=theirs) as process:
+        os.close(theirs)
+        told = b""
+        try:
+            while chunk := os.read(ours, 65536):
+                told += chunk
+        except OSError:
+            pass  # Linux says so when the other side of a terminal is closed.
+        process.wait(60)
+    os.close(ours)
+    return re.sub(r"\x1b\[[01]m", "", told.decode()).replace("\r\n", "\n")

@@ -1,9 +1,11 @@
 """`init`, `doctor`, `demo`, `--help`: what a newcomer types first."""
 
 import json
+import os
 import re
 import resource
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -168,10 +170,26 @@ def test_demo_fetches_everything_and_then_finds_nothing_changed(bare: Shop, is_t
     first, second = done.stdout.split("second pass")
     assert "andalan: done, 94 rows" in first
     assert "andalan: done, 94 rows" in second
+    assert "cd look\n" in second
     assert re.search(r"transaksi +2025-09-12 +27 +27 +0 +0", first)
     assert re.search(r"transaksi +2025-09-12 +27 +0 +0 +27", second)
     with closing(sqlite3.connect(bare.folder / "look" / "data" / "warehouse.db")) as warehouse:
         assert warehouse.execute("SELECT count(*) FROM transaksi").fetchone() == (27,)
+
+
+def test_what_the_demo_says_to_type_next_can_be_typed(bare: Shop) -> None:
+    lines = bare.call("demo", "look", timeout_s=120).stdout.splitlines()
+    typed = [line.strip() for line in lines[lines.index("What happened, step by step:") :] if line.startswith("  ")]
+
+    place, nothing = {"PATH": os.defpath, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}, subprocess.DEVNULL
+    script = " && ".join(typed)
+    done = subprocess.run(
+        script, shell=True, cwd=bare.folder, env=place, stdin=nothing, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "andalan" in done.stdout
+    assert (bare.folder / "shop" / "systems" / "andalan" / "pipeline.py").exists()
 
 
 def test_demo_again_is_made_anew(bare: Shop) -> None:

@@ -443,3 +443,48 @@ def test_a_big_batch_leaves_the_same_rows_as_many_small_ones(tmp_path: Path, mak
 
     query = "SELECT count(*), sum(total), min(id), max(id) FROM orders"
     assert select(tmp_path / "big.db", query) == select(tmp_path / "small.db", query)
+
+
+@pytest.mark.parametrize("name", ["rowid", "ROWID", "oid", "_rowid_"])
+def test_a_column_with_the_name_of_sqlites_row_number_is_a_column_like_any_other(
+    warehouse: Warehouse, maker: BatchMaker, name: str
+) -> None:
+    merge(warehouse, maker, pl.DataFrame({"id": ["1", "2", "3"], name: [7, 8, 9]}))
+
+    counts = merge(warehouse, maker, pl.DataFrame({"id": ["1", "2", "3", "4"], name: [7, 1, 9, 2]}))
+
+    assert counts == Counts(new=1, updated=1, unchanged=2)
+
+
+def decimals(key: str, value: str, scale: int) -> pl.DataFrame:
+    return pl.DataFrame({"id": [key], "v": pl.Series([Decimal(value)], dtype=pl.Decimal(38, scale))})
+
+
+def test_money_of_too_many_digits_is_a_delivery_error_that_does_not_repeat_it(
+    warehouse: Warehouse, maker: BatchMaker
+) -> None:
+    with pytest.raises(DeliveryError, match="column v has more than 18 digits") as caught:
+        merge(warehouse, maker, decimals("1", "123456789012345678901.12", 2))
+
+    assert "1234567" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (decimals("1", "9999999999999.12", 2), decimals("2", "0.123456789012", 12)),
+        (pl.DataFrame({"id": ["1"], "v": [9_000_000_000_000_000_000]}), decimals("2", "0.12", 2)),
+        (pl.DataFrame({"id": ["1"], "v": [9_007_199_254_740_993]}), pl.DataFrame({"id": ["2"], "v": [0.5]})),
+    ],
+    ids=["more decimals", "money", "fractions"],
+)
+def test_a_column_is_not_widened_where_numbers_would_lose_digits(
+    warehouse: Warehouse, maker: BatchMaker, before: pl.DataFrame, after: pl.DataFrame
+) -> None:
+    merge(warehouse, maker, before)
+
+    with pytest.raises(DeliveryError, match="1 numbers of column 'v' have more digits than fit"):
+        merge(warehouse, maker, after)
+
+    [kept] = warehouse.read("orders")
+    assert kept["v"].to_list() == before["v"].to_list()

@@ -136,7 +136,7 @@ def test_nothing_is_replayed_while_deliveries_wait(place: Place) -> None:
     result = replay(place)
 
     assert isinstance(result.streams[0].error, CheckFailed)
-    assert "1 deliveries are still pending; nothing was replayed" in str(result.streams[0].error)
+    assert "1 delivery is still pending; nothing was replayed" in str(result.streams[0].error)
     assert "backhaul run andalan.user" in result.streams[0].error.next_step
 
 

@@ -67,7 +67,7 @@ def test_without_memory_a_run_takes_yesterday_and_today() -> None:
         (date(2025, 9, 10), 1, "2025-09-09..2025-09-12"),
         (date(2025, 9, 10), 0, "2025-09-10..2025-09-12"),
         (date(2025, 9, 12), 0, "2025-09-12"),
-        (date(2025, 9, 30), 1, "2025-09-12"),
+        (date(2025, 9, 30), 1, "2025-09-11..2025-09-12"),
     ],
 )
 def test_a_run_goes_on_where_the_last_success_ended_less_the_look_back(

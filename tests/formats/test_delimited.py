@@ -222,3 +222,14 @@ def test_any_text_is_read_as_the_csv_module_reads_it_or_refused(
         assert expected is None
     else:
         assert rows == expected
+
+
+@pytest.mark.parametrize("start", ["1,", "\n1,"])
+@pytest.mark.parametrize("cell", ["x" * 500_000, '"' + "x" * 500_000 + '\n"'])
+def test_a_cell_of_any_length_is_read_whatever_else_is_in_the_file(tmp_path: Path, start: str, cell: str) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text(f"id,note\n{start}{cell}\n2,short\n")
+
+    rows = pl.concat(read_table(path))
+
+    assert rows["note"].str.len_chars().to_list() == [len(cell.strip('"')), 5]

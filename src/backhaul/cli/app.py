@@ -119,8 +119,8 @@ def run(
 
     Example: backhaul run andalan --window yesterday
 
-    Exit codes: 0 done, 1 failed, 2 usage or settings, 3 partly done, 4 a login is needed, 5 already running, 130
-    interrupted.
+    Exit codes: 0 done, 1 failed, 2 usage or settings, 3 partly done, 4 login needed, 5 already running,
+    130 interrupted.
     """
     from backhaul.cli.run import run_named
     from backhaul.engine.run import RunOptions
@@ -206,7 +206,7 @@ def logs(
 
     Example: backhaul logs 20251122T0415
     """
-    from backhaul.cli.show import show_logs
+    from backhaul.cli.logs import show_logs
 
     output = _output(context, json, debug)
     with told(output):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from backhaul.cli.init import bundled_systems, copy_system
@@ -64,11 +67,31 @@ def _passes(output: Output, targets: list[Target], here: Installation) -> int:
 
 
 def _say_where(output: Output, folder: Path) -> None:
+    program = program_in(folder)
     output.say("\nWhere to look:")
-    output.say(f"  {folder / 'data' / 'warehouse.db'}  the rows, an SQLite file with one table a stream")
+    output.say(f"  {folder / 'data' / 'warehouse.db'}  the rows, an SQLite file with one table for each stream")
     output.say(f"  {folder / 'data' / 'lake'}  every file as it was fetched (raw) and as rows (staging)")
     output.say(f"  {folder / 'systems'}  the pipelines that ran")
     output.say("What happened, step by step:")
-    output.say(f"  BACKHAUL_HOME={folder} backhaul runs")
-    output.say(f"  BACKHAUL_HOME={folder} backhaul logs")
-    output.say("Your own folder next: backhaul init --from andalan shop")
+    output.say(f"  cd {quoted(str(folder))}")
+    output.say(f"  {program} runs")
+    output.say(f"  {program} logs")
+    output.say("A folder of your own next, beside this one:")
+    output.say(f"  {program} init --from andalan {quoted(str(Path('..', 'shop')))}")
+
+
+def program_in(folder: Path) -> str:
+    """Return what to type in folder to start this backhaul: by name if the shell finds it, else by its path."""
+    script = Path(sys.executable).with_name("backhaul.exe" if os.name == "nt" else "backhaul")
+    if not script.exists():
+        return f"{quoted(sys.executable)} -m backhaul"
+    found = shutil.which("backhaul")
+    if found and Path(found) == script:
+        return "backhaul"
+    near, here = Path.cwd(), folder.resolve()
+    return quoted(os.path.relpath(script, here) if script.is_relative_to(near) else str(script))
+
+
+def quoted(words: str) -> str:
+    """Return words as one argument, as the shell of this machine wants it."""
+    return subprocess.list2cmdline([words]) if os.name == "nt" else shlex.quote(words)

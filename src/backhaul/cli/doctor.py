@@ -16,9 +16,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from backhaul.cli.output import Output
 from backhaul.config import home, load_settings, missing_settings
 from backhaul.engine.systems import load_system, system_names
+from backhaul.engine.words import counted
 from backhaul.errors import BackhaulError, ConfigError
 
 LEAST_FREE_BYTES = 500_000_000
+ONLY_SCRIPTS = "Only pages that need JavaScript need it."
 
 
 class Verdict(StrEnum):
@@ -63,7 +65,9 @@ def diagnose(output: Output, only: str | None) -> int:
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
     is_fit = sys.version_info >= (3, 11)
-    return Finding("python", Verdict.PASS if is_fit else Verdict.FAIL, version, "" if is_fit else "Install 3.11.")
+    return Finding(
+        "python", Verdict.PASS if is_fit else Verdict.FAIL, version, "" if is_fit else "Install Python 3.11 or newer."
+    )
 
 
 def _sqlite() -> Finding:
@@ -76,7 +80,7 @@ def _time_zones() -> Finding:
     try:
         ZoneInfo("Asia/Jakarta")
     except ZoneInfoNotFoundError:
-        return Finding("time zones", Verdict.FAIL, "no time zone data", "Run: pip install tzdata")
+        return Finding("time zones", Verdict.FAIL, "no time zone data", "Install it: pip install tzdata")
     return Finding("time zones", Verdict.PASS, "found")
 
 
@@ -103,25 +107,31 @@ def _ledger() -> Finding:
     path = home() / "data" / "ledger.db"
     if not path.exists():
         return Finding("ledger", Verdict.PASS, "not there yet; the first run makes it")
+    hint = f"Put {path} of a backup in its place."
     try:
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
             sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         connection.close()
     except sqlite3.DatabaseError as error:
-        return Finding("ledger", Verdict.FAIL, f"{path.name}: {error}", "Restore it from a backup.")
-    verdict = Verdict.PASS if sound == "ok" else Verdict.FAIL
-    return Finding("ledger", verdict, f"{path.name}: {sound}")
+        return Finding("ledger", Verdict.FAIL, f"{path.name}: {error}", hint)
+    if sound != "ok":
+        return Finding("ledger", Verdict.FAIL, f"{path.name}: {sound}", hint)
+    return Finding("ledger", Verdict.PASS, f"{path.name}: sound")
 
 
 def _browser() -> Finding:
-    from backhaul.sessions.chromium import find_chromium
+    from backhaul.sessions.chromium import INSTALL, find_chromium
 
-    hint = "Only pages that need JavaScript need it. Install: pip install 'backhaul[browser]' and Chromium."
+    hint = f"{ONLY_SCRIPTS} Install it: pip install 'backhaul[browser]'"
     if find_spec("playwright") is None:
         return Finding("browser", Verdict.WARN, "Playwright is not installed", hint)
+    from backhaul.sessions.browser import DRIVER_HINT, driver_trouble
+
+    if trouble := driver_trouble():
+        return Finding("browser", Verdict.WARN, trouble, DRIVER_HINT)
     found = find_chromium(headless=True)
     if found is None:
-        return Finding("browser", Verdict.WARN, "no Chrome or Chromium found", hint)
+        return Finding("browser", Verdict.WARN, "no Chrome or Chromium found", f"{ONLY_SCRIPTS} {INSTALL}")
     return Finding("browser", Verdict.PASS, str(found))
 
 
@@ -137,7 +147,8 @@ def _system(folder: Path, settings: dict[str, str]) -> Finding:
         return Finding(f"system {folder.name}", Verdict.FAIL, str(error), error.next_step)
     missing = [name for target in targets for name in missing_settings(target.pipeline, settings)]
     if missing:
-        hint = "Put them into .env or into the environment."
+        hint = f"Put them into {home() / '.env'} or into the environment."
         return Finding(f"system {folder.name}", Verdict.FAIL, f"missing settings: {', '.join(missing)}", hint)
     streams = sum(len(tuple(target.pipeline.streams)) for target in targets)
-    return Finding(f"system {folder.name}", Verdict.PASS, f"{streams} streams, all settings are there")
+    detail = f"{counted(streams, 'stream')}, all settings are there"
+    return Finding(f"system {folder.name}", Verdict.PASS, detail)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import shutil
 import sys
 import threading
 import traceback
@@ -17,6 +19,7 @@ import typer
 from backhaul.errors import AlreadyRunning, BackhaulError, ConfigError, LoginRequired
 
 WIDEST_TABLE = 240
+STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -43,28 +46,28 @@ class Output:
         """Print a line on stderr."""
         print(text, file=sys.stderr, flush=True)
 
-    def table(self, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Print a table on stdout; columns of numbers are flush right, empty cells are blank."""
-        from rich import box
-        from rich.console import Console
-        from rich.table import Table
+    def table(self, headers: Sequence[str], rows: Sequence[Sequence[object]], *, spare: Sequence[str] = ()) -> None:
+        """Print a table on stdout; columns of numbers are flush right, empty cells are blank.
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for index, header in enumerate(headers):
-            numbers = rows and all(isinstance(row[index], (int, float)) for row in rows)
-            table.add_column(header, justify="right" if numbers else "left", no_wrap=True)
-        for row in rows:
-            table.add_row(*("" if cell is None else str(cell) for cell in row))
-        # Wide enough for every table: a narrow terminal wraps lines, which reads better than folded cells.
-        console = Console(width=WIDEST_TABLE)
-        with console.capture() as drawn:
-            console.print(table, markup=False, highlight=False, soft_wrap=True)
-        print(drawn.get(), end="")
+        Where a terminal is too narrow, the spare columns are left out, the first named first, and that is said.
+        """
+        shown, left_out = list(headers), []
+        lines = _drawn(headers, rows, shown)
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDEST_TABLE
+        for header in spare:
+            if max(len(STYLE.sub("", line)) for line in lines) <= width:
+                break
+            shown.remove(header)
+            left_out.append(header)
+            lines = _drawn(headers, rows, shown)
+        print("\n".join(lines))
+        if left_out:
+            self.say(f"({width} columns are too few for: {', '.join(left_out)})")
 
     def traceback(self, error: BaseException) -> None:
         """Print an error's traceback on stderr, if this call wants it."""
         if self.debug:
-            traceback.print_exception(error)
+            print("\n".join(_traced(error)), file=sys.stderr)
 
     def error(self, error: BackhaulError, *, exit_code: int) -> None:
         """Tell an error: what, and what to do next; with --json as the document."""
@@ -81,6 +84,41 @@ class Output:
             )
         self.progress(f"error: {error}")
         self.progress(f"  next: {error.next_step}")
+
+
+def _drawn(headers: Sequence[str], rows: Sequence[Sequence[object]], shown: Sequence[str]) -> list[str]:
+    """Return the lines of a table with the columns that are shown."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    places = [index for index, header in enumerate(headers) if header in shown]
+    for index in places:
+        numbers = rows and all(isinstance(row[index], (int, float)) for row in rows)
+        table.add_column(headers[index], justify="right" if numbers else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*("" if row[index] is None else str(row[index]) for index in places))
+    # Wide enough for every table: a narrow terminal wraps lines, which reads better than folded cells.
+    console = Console(width=WIDEST_TABLE)
+    with console.capture() as drawn:
+        console.print(table, markup=False, highlight=False, soft_wrap=True)
+    return [line.rstrip() for line in drawn.get().splitlines()]
+
+
+def _traced(error: BaseException) -> Iterator[str]:
+    """Yield the traceback of error, its causes first.
+
+    What an error of our own says holds no secret and no row; of others only those are told that speak of code.
+    """
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        yield from _traced(cause)
+        yield "which led to:"
+    yield "Traceback (most recent call last):"
+    yield from "".join(traceback.format_tb(error.__traceback__)).splitlines()
+    told = isinstance(error, (BackhaulError, OSError, NameError, AttributeError, ImportError, SyntaxError, TypeError))
+    yield f"{type(error).__name__}: {error if told else '(its words are left out: they may quote a row)'}"
 
 
 def exit_code_of(error: BackhaulError) -> int:

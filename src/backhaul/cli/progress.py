@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from backhaul.cli.output import Output
 from backhaul.engine.events import (
     ArtifactKept,
@@ -12,26 +14,41 @@ from backhaul.engine.events import (
     Event,
     OwnSession,
     Recovered,
+    RunEnded,
     RunStarted,
     StreamDone,
     StreamFailed,
     StreamStarted,
     Warned,
 )
+from backhaul.engine.words import counted
 from backhaul.model import Counts
 
 
 class Progress:
-    """A subscriber that tells a person what is going on."""
+    """A subscriber that tells a person what is going on; the same reason is told in full only once."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
+        self._told: dict[str, str] = {}
 
     def __call__(self, event: Event) -> None:
         """Print the event's line, if it has one."""
+        if isinstance(event, RunEnded):
+            return
+        if isinstance(event, (AttemptFailed, OwnSession, StreamFailed)):
+            first = self._told.get(event.message)
+            if first is None:
+                self._told[event.message] = event.stream
+            else:
+                event = replace(event, message="the same again" if first == event.stream else f"the same as {first}")
         if words := describe(event):
-            name = event.stream or ""
-            self._output.progress(f"{name:28} {words}" if name else words)
+            self._output.progress(line(event.stream, words))
+
+
+def line(stream: str, words: str) -> str:
+    """Return what is told of a stream, or of the whole run, as one line."""
+    return f"{stream:28} {words}" if stream else words
 
 
 def describe(event: Event) -> str:
@@ -39,34 +56,46 @@ def describe(event: Event) -> str:
     match event:
         case RunStarted():
             kind = "dry run" if event.dry_run else "run"
-            return f"{event.pipeline}: {kind} {event.run}, {event.streams} streams"
+            return f"{event.pipeline}: {kind} {event.run}, {counted(event.streams, 'stream')}"
         case StreamStarted():
-            return f"fetching {event.window}"
+            return "reading the given file" if event.window == "file" else f"fetching {event.window}"
         case AttemptFailed():
-            return f"attempt {event.attempt} of {event.of} failed, trying again: {event.message}"
+            return (
+                f"attempt {event.attempt} of {event.of} failed, trying again: {reason(event.stream, event.message)}"
+            )
         case OwnSession():
-            return f"trying once more in a session of its own: {event.message}"
+            return f"trying once more in a session of its own: {reason(event.stream, event.message)}"
         case Recovered():
             return f"recovered at attempt {event.attempt}"
         case ArtifactKept():
-            return f"kept {event.name}, {event.size_bytes:,} bytes, {event.sha256[:12]}"
+            return f"kept {event.name}, {counted(event.size_bytes, 'byte')}"
         case BatchStaged():
-            return f"checked {event.rows + event.duplicate + event.rejected} rows, {event.rejected} rejected"
+            rows = event.rows + event.duplicate + event.rejected
+            return f"checked {counted(rows, 'row')}, {event.rejected:,} rejected"
         case Warned():
-            return f"warning: {event.message}"
+            return f"warning: {reason(event.stream, event.message)}"
         case Delivered():
             origin = " (left over from an earlier run)" if event.left_over else ""
             return f"{event.destination}: {in_words(event.counts)}{origin}"
         case DeliveryFailed():
-            return f"{event.destination} did not take it, it stays pending: {event.message}"
+            return f"{event.destination} did not take it, it stays pending: {reason(event.stream, event.message)}"
         case StreamDone():
             return f"done in {event.seconds:.1f} s"
         case StreamFailed():
-            return f"failed: {event.message}"
+            why = reason(event.stream, event.message)
+            return why if why.startswith(event.result) else f"{event.result}: {why}"
+        case RunEnded():
+            return f"{event.status} in {event.seconds:.1f} s, exit code {event.exit_code}"
     return ""
+
+
+def reason(stream: str, message: str) -> str:
+    """Return message without the stream's name, whole or short, where it stands before the message already."""
+    return message.removeprefix(f"{stream}: ").removeprefix(f"{stream.rpartition('.')[2]}: ")
 
 
 def in_words(counts: Counts) -> str:
     """Return counts such as `27 rows: 3 new, 24 unchanged`."""
-    parts = [f"{number} {name}" for name, number in vars(counts).items() if number]
-    return f"{counts.rows} rows: {', '.join(parts)}" if parts else "0 rows"
+    parts = [f"{number:,} {name}" for name, number in vars(counts).items() if number]
+    rows = counted(counts.rows, "row")
+    return f"{rows}: {', '.join(parts)}" if parts else rows

@@ -7,14 +7,16 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from backhaul.cli.output import Output
-from backhaul.cli.progress import Progress
+from backhaul.cli.progress import Progress, reason
 from backhaul.config import home, load_settings
 from backhaul.engine.replay import ZONES, replay_pipeline
 from backhaul.engine.run import Installation, RunOptions, RunResult, outcome_of_all, run_pipeline
 from backhaul.engine.systems import find
+from backhaul.engine.words import counted
 from backhaul.errors import ConfigError
 
 HEADERS = ("stream", "days", "rows", "new", "updated", "unchanged", "duplicate", "rejected", "seconds", "result")
+SPARE = ("seconds", "days", "duplicate")
 
 
 def installation() -> Installation:
@@ -66,16 +68,25 @@ def report(output: Output, results: list[RunResult], *, dry_run: bool) -> int:
             )
             for each in result.streams
         ]
-        output.table(HEADERS, rows)
-        for (message, next_step), streams in _by_failure(result).items():
-            output.say(f"{', '.join(streams)}: {message}")
-            output.say(f"  next: {next_step}")
+        output.say()
+        output.table(HEADERS, rows, spare=SPARE)
+        output.say()
+        tell_failures(output, _by_failure(result), len(result.streams))
         written = "dry run: nothing was written; " if dry_run else ""
         output.say(
             f"{written}run {result.run} of {result.pipeline}: {result.status},"
-            f" {result.counts.rows} rows in {result.seconds:.1f} s"
+            f" {counted(result.counts.rows, 'row')} in {result.seconds:.1f} s"
         )
     return exit_code
+
+
+def tell_failures(output: Output, failures: dict[tuple[str, str], list[str]], of: int) -> None:
+    """Print each (message, next step) once, after the names of its streams; `of` is how many streams there are."""
+    for (message, next_step), streams in failures.items():
+        names = f"all {of} streams" if len(streams) == of > 1 else ", ".join(streams)
+        output.say(f"{names}: {message}")
+        if next_step:
+            output.say(f"  next: {next_step}")
 
 
 def _by_failure(result: RunResult) -> dict[tuple[str, str], list[str]]:
@@ -83,7 +94,7 @@ def _by_failure(result: RunResult) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for each in result.streams:
         if each.error:
-            message = str(each.error).removeprefix(f"{each.stream}: ")
+            message = reason(each.stream, str(each.error))
             found.setdefault((message, each.error.next_step), []).append(each.stream)
     return found
 

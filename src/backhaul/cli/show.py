@@ -1,15 +1,39 @@
-"""`plan`, `status`, `runs`, `logs`: what is declared, how far it is, what has happened."""
+"""`plan`, `status`, `runs`: what is declared, how far it is, what has run."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import UTC, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from backhaul.cli.output import Output
-from backhaul.cli.run import installation
+from backhaul.cli.progress import reason
+from backhaul.cli.run import installation, tell_failures
 from backhaul.config import home, settings_in
+from backhaul.engine.ledger import Ledger
 from backhaul.engine.run import CURATED
 from backhaul.engine.systems import Target, find, load_system, system_names
-from backhaul.errors import ConfigError
+from backhaul.engine.words import counted
+from backhaul.errors import BackhaulError
+
+WAITING = {
+    "pending deliveries": ("delivery is", "deliveries are", "pending", "the next run takes it up: backhaul run {}"),
+    "held batches": (
+        "batch is",
+        "batches are",
+        "held back",
+        "look at the data; if it is right: backhaul run {} --accept",
+    ),
+    "quarantined rows": (
+        "row is",
+        "rows are",
+        "in quarantine",
+        "`backhaul logs RUN`, for the run that read it, names the check",
+    ),
+    "refused files": ("file is", "files are", "refused", "once the pipeline is repaired: backhaul replay {}"),
+}
+"""What open work is called, in the singular and the plural, and the next step."""
 
 
 def show_plan(output: Output, name: str) -> None:
@@ -32,7 +56,9 @@ def show_plan(output: Output, name: str) -> None:
             )
             for each in plan["streams"]
         ]
-        output.table(headers, rows)
+        output.say()
+        output.table(headers, rows, spare=("source", "checks"))
+        output.say()
         output.table(
             ("setting", "value"),
             [(name, "set" if is_set else "MISSING") for name, is_set in plan["settings"].items()],
@@ -64,58 +90,98 @@ def _plan(target: Target) -> dict[str, Any]:
 
 def show_status(output: Output, name: str | None) -> None:
     """Print each stream's last result and what waits for a person or for the next run."""
-    ledger = installation().ledger
+    ledger, zones = installation().ledger, _stream_zones(name)
     streams = [
         {"stream": stream_name, "delivered_to": end and end.isoformat(), **_last_result(ledger, stream_name)}
-        for stream_name in _stream_names(name)
+        for stream_name in zones
         for end in [ledger.cursor(stream_name).window_end]
     ]
     waiting = [each for each in ledger.history.open_work() if _is_part(each["stream"], name)]
     if output.json:
         output.document({"streams": streams, "waiting": waiting})
         return
-    output.table(
-        ("stream", "last day delivered", "last run", "result", "rows", "message"),
-        [
-            (
-                each["stream"],
-                each["delivered_to"] or "never",
-                each.get("at") or "-",
-                each.get("status") or "-",
-                each.get("rows", ""),
-                each.get("message") or "",
-            )
-            for each in streams
-        ],
-    )
     if not streams:
         output.say(f"no systems in {home()}; start with: backhaul init --from andalan")
+        return
+    rows = [
+        (
+            each["stream"],
+            each["delivered_to"] or "never",
+            local(each["at"], zones[each["stream"]]) if "at" in each else "-",
+            each.get("status") or "-",
+            each.get("rows", ""),
+        )
+        for each in streams
+    ]
+    output.table(("stream", "up to day", "last run", "result", "rows"), rows)
+    failures: dict[tuple[str, str], list[str]] = {}
+    for each in streams:
+        if message := each.get("message"):
+            why = (reason(each["stream"], message), _next_step(ledger, each["run"], each["stream"]))
+            failures.setdefault(why, []).append(each["stream"])
+    if failures or waiting:
+        output.say()
+    tell_failures(output, failures, len(streams))
     for each in waiting:
-        output.say(f"{each['stream']}: {each['number']} {each['what']}")
+        one, several, what, next_step = WAITING[each["what"]]
+        output.say(f"{each['stream']}: {counted(each['number'], one, several)} {what}")
+        output.say(f"  next: {next_step.format(each['stream'])}")
 
 
-def _last_result(ledger: Any, stream: str) -> dict[str, Any]:
+def _next_step(ledger: Ledger, run: str, stream: str) -> str:
+    """Return the next step that was told when the stream failed in that run; empty if none was."""
+    steps = [
+        event["facts"].get("next_step", "")
+        for event in ledger.history.events(run)
+        if event["stream"] == stream and event["kind"] == "StreamFailed"
+    ]
+    return steps[-1] if steps else ""
+
+
+def local(moment: str, zone: tzinfo) -> str:
+    """Return a moment of the ledger by the clock of zone, which is named."""
+    return f"{datetime.fromisoformat(moment).astimezone(zone):%Y-%m-%d %H:%M %Z}"
+
+
+def _last_result(ledger: Ledger, stream: str) -> dict[str, Any]:
     row = ledger.history.last_result(stream)
     if row is None:
         return {}
     rows = sum(row[name] for name in ("new", "updated", "unchanged", "duplicate", "rejected"))
     return {
-        "at": row["started_at"][:16].replace("T", " "),
+        "run": row["run"],
+        "at": row["started_at"],
         "status": row["status"],
         "rows": rows,
         "message": row["message"],
     }
 
 
-def _stream_names(name: str | None) -> list[str]:
-    """Return the streams that name stands for, all without one; a system that cannot be imported is an error."""
+def _stream_zones(name: str | None) -> dict[str, tzinfo]:
+    """Return the streams that name stands for, all without one, and the zone of each.
+
+    A system that cannot be imported is an error.
+    """
     folder = home() / "systems"
     targets = (
         find(folder, name)
         if name
         else [target for system in system_names(folder) for target in load_system(folder / system)]
     )
-    return [f"{target.name}.{stream.name}" for target in targets for stream in target.pipeline.streams]
+    return {
+        f"{target.name}.{stream.name}": ZoneInfo(target.pipeline.timezone)
+        for target in targets
+        for stream in target.pipeline.streams
+    }
+
+
+def pipeline_zones() -> dict[str, tzinfo]:
+    """Return the zone of every pipeline that can be loaded; the runs of others are told in UTC."""
+    folder, zones = home() / "systems", dict[str, tzinfo]()
+    for system in system_names(folder):
+        with suppress(BackhaulError):
+            zones.update({each.name: ZoneInfo(each.pipeline.timezone) for each in load_system(folder / system)})
+    return zones
 
 
 def _is_part(stream: str, name: str | None) -> bool:
@@ -129,40 +195,14 @@ def show_runs(output: Output, name: str | None, most: int) -> None:
     if output.json:
         output.document(found)
         return
+    if not found:
+        output.say("no runs yet; start one with `backhaul run NAME`")
+        return
+    zones = pipeline_zones()
     rows = []
     for run in found:
-        total = {
-            key: sum(each[key] for each in run["streams"]) for key in ("new", "updated", "unchanged", "rejected")
-        }
-        rows.append((run["id"], run["pipeline"], run["window"] or "-", run["status"], *total.values()))
-    output.table(("run", "pipeline", "window", "result", "new", "updated", "unchanged", "rejected"), rows)
-    if not rows:
-        output.say("no runs yet; start one with `backhaul run NAME`")
-
-
-def show_logs(output: Output, run: str | None) -> None:
-    """Print a run's events; the last run's without an id."""
-    ledger = installation().ledger
-    if run is None:
-        newest = ledger.history.runs(most=1)
-        run = newest[0]["id"] if newest else ""
-    events = ledger.history.events(run) if run else []
-    if not events:
-        raise ConfigError(
-            f"there is no run {run}" if run else "there are no runs yet",
-            next_step="`backhaul runs` lists them.",
-        )
-    if len(several := sorted({event["run"] for event in events}, reverse=True)) > 1:
-        raise ConfigError(f"{len(several)} runs begin with {run}", next_step=f"Name one: {', '.join(several[:5])}.")
-    for event in events:
-        if output.json:
-            output.line(event)
-            continue
-        facts = "  ".join(f"{name}={_short(value)}" for name, value in event["facts"].items())
-        output.say(f"{event['at'][:23]}  {event['stream'] or '-':28} {event['kind']:15} {facts}")
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict):
-        return "/".join(f"{number} {name}" for name, number in value.items() if number) or "0"
-    return str(value)
+        total = [sum(each[key] for each in run["streams"]) for key in ("new", "updated", "unchanged", "rejected")]
+        started = local(run["started_at"], zones.get(run["pipeline"], UTC))
+        rows.append((run["id"], run["pipeline"], started, run["window"] or "-", run["status"], *total))
+    headers = ("run", "pipeline", "started", "window", "result", "new", "updated", "unchanged", "rejected")
+    output.table(headers, rows, spare=("window", "pipeline", "unchanged", "updated"))

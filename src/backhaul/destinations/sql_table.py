@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from backhaul.destinations.sql_kinds import (
     TEXT,
     UNKNOWN,
+    Form,
     Kind,
     converted_sql,
     kind_of_declared,
@@ -27,6 +28,9 @@ ARCHIVED, ARCHIVED_AT = "_archived_by", "_archived_at"
 RECEIPTS = "_backhaul_receipts"
 STAGE = "temp._backhaul_stage"
 
+EXACT_INTEGERS = 2**53
+"""A float keeps every digit of whole numbers up to here."""
+
 MOST_ROWS_A_STATEMENT = 50
 MOST_VALUES_A_STATEMENT = 900
 """SQLite's own limit on values was 999 until version 3.32."""
@@ -40,6 +44,21 @@ def quoted(name: str) -> str:
 def listed(names: Iterable[str], prefix: str = "") -> str:
     """Return quoted names, comma-separated, each after prefix."""
     return ", ".join(prefix + quoted(name) for name in names)
+
+
+def row_number(names: Iterable[str]) -> str:
+    """Return a name of SQLite's own row number that no column in names hides.
+
+    Raises DeliveryError if they hide all three.
+    """
+    hidden = {name.casefold() for name in names}
+    for name in ("rowid", "_rowid_", "oid"):
+        if name not in hidden:
+            return name
+    raise DeliveryError(
+        "columns named rowid, _rowid_ and oid leave SQLite no way to number rows",
+        next_step="Rename one of them in the stream's transform.",
+    )
 
 
 @dataclass(frozen=True)
@@ -171,8 +190,26 @@ class KeyedTable:
             connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {wide} {kind.declared}")
             value = converted_sql(column, there, kind)
             connection.exec_driver_sql(f"UPDATE {table} SET {wide} = {value} WHERE {column} IS NOT NULL")
+            self._refuse_lost_digits(connection, name, there, kind)
             connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
             connection.exec_driver_sql(f"ALTER TABLE {table} RENAME COLUMN {wide} TO {column}")
+
+    def _refuse_lost_digits(self, connection: Connection, name: str, there: Kind, kind: Kind) -> None:
+        """Raise DeliveryError if a widened column could not keep each digit: SQLite rounds and says nothing."""
+        is_ours = there.form in (Form.INTEGER, Form.MONEY)
+        if kind.form is Form.MONEY and is_ours:
+            lost = f"typeof({quoted(f'{name}__wide')}) = 'real'"
+        elif kind.form is Form.REAL and is_ours:
+            lost = f"abs({quoted(name)}) > {EXACT_INTEGERS}"
+        else:
+            return
+        found = connection.exec_driver_sql(f"SELECT count(*) FROM {quoted(self.name)} WHERE {lost}").scalar_one()
+        if found:
+            raise DeliveryError(
+                f"table {self.name}: {found} numbers of column {name!r} have more digits than fit beside the batch's"
+                " fractions; nothing was changed",
+                next_step="Let the stream's transform turn the column into text, then `backhaul replay`.",
+            )
 
     def _ensure_unique(self, connection: Connection) -> None:
         table = quoted(self.name)

@@ -21,6 +21,7 @@ from backhaul.destinations.sql_table import (
     KeyedTable,
     listed,
     quoted,
+    row_number,
 )
 from backhaul.errors import ConfigError, DeliveryError, TransientError
 from backhaul.model import ROW, Batch, Changes, Counts, RowClass, Stream
@@ -59,7 +60,7 @@ class Warehouse:
             kinds = table.fitted(batch.schema())
             _make_stage(connection, kinds)
             select = (
-                f"SELECT s.rowid, t.{quoted(stream.key[0])} IS NULL FROM {STAGE} s"
+                f"SELECT s.{row_number(kinds)}, t.{quoted(stream.key[0])} IS NULL FROM {STAGE} s"
                 f" LEFT JOIN {quoted(table.name)} t ON {table.on_key()}"
                 f" WHERE t.{quoted(stream.key[0])} IS NULL OR {table.differs(kinds)}"
             )
@@ -304,7 +305,15 @@ def _stored(
                 f"table {table.name}: key column {name!r} is a number there, and would change the batch's ids",
                 next_step=f"Make {name!r} a TEXT column, or name another table with table=.",
             )
-    return frame.select(stored(name, schema[name], kind) for name, kind in kinds.items())
+    try:
+        return frame.select(stored(name, schema[name], kind) for name, kind in kinds.items())
+    except pl.exceptions.PolarsError:
+        # Its message would quote values.
+        money = [name for name, kind in kinds.items() if kind.form is Form.MONEY]
+        raise DeliveryError(
+            f"table {table.name}: a number of column {' or '.join(money)} has more than 18 digits, decimals included",
+            next_step="Let the stream's transform round it or turn it into text, then `backhaul replay`.",
+        ) from None
 
 
 def _slices(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:

@@ -101,8 +101,10 @@ def status_of(error: BackhaulError) -> Status:
     return next((status for kind, status in kinds if isinstance(error, kind)), Status.FAILED)
 
 
-def failure_event(run: str, stream: str, error: BackhaulError, attempts: int) -> StreamFailed:
-    """Return the event that tells of a stream's failure."""
+def failure_event(
+    run: str, stream: str, error: BackhaulError, attempts: int, status: Status = Status.FAILED
+) -> StreamFailed:
+    """Return the event that tells of a stream's failure, which ends it with status."""
     return StreamFailed(
         run=run,
         stream=stream,
@@ -111,4 +113,5 @@ def failure_event(run: str, stream: str, error: BackhaulError, attempts: int) ->
         next_step=error.next_step,
         severity=error.severity,
         attempts=attempts,
+        result=str(status),
     )

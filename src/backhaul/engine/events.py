@@ -127,13 +127,14 @@ class StreamDone(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StreamFailed(Event):
-    """The stream is given up for this run."""
+    """The stream is given up for this run; result is what it has come to, as the run's table shows it."""
 
     error: str
     message: str
     next_step: str
     severity: str
     attempts: int
+    result: str = "failed"
 
 
 @dataclass(frozen=True, kw_only=True)

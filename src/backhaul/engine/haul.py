@@ -12,9 +12,11 @@ from backhaul.engine.events import ArtifactKept, BatchStaged, StreamDone, Stream
 from backhaul.engine.fetch import Fetcher
 from backhaul.engine.ledger_tables import KEPT
 from backhaul.engine.stage import Stager
-from backhaul.engine.window import default_window, parse_window
+from backhaul.engine.window import default_window, parse_window, past_part
 from backhaul.errors import BackhaulError, CheckFailed, SourceChanged
 from backhaul.model import Artifact, Counts, Landed, Stream, Window
+
+RIGHT_FILE = "Check that it is a file of this stream; if it is, download it once more and feed it again."
 
 
 @dataclass
@@ -45,7 +47,10 @@ class Haul:
             self._haul(window)
         except BackhaulError as failure:
             error = failure
-            context.emit(failure_event(context.run, self.name, failure, self.fetcher.attempts))
+            if context.file and isinstance(failure, SourceChanged):
+                failure.next_step = RIGHT_FILE
+            ended = status_of(failure)
+            context.emit(failure_event(context.run, self.name, failure, self.fetcher.attempts, ended))
         seconds = time.monotonic() - started
         if error is None:
             context.emit(StreamDone(run=context.run, stream=self.name, counts=self.counts, seconds=round(seconds, 3)))
@@ -59,6 +64,7 @@ class Haul:
         """Take the steps 4 to 9 of the design, after what an earlier run has left at any of them."""
         context, deliverer = self.context, self._deliverer()
         if context.accept:
+            self._warn_of_overtaken(context.ledger.history.overtaken(self.name))
             context.ledger.accept_held(self.name)
         self._stage_kept(on_refusal=self._warn)
         self.counts += deliverer.deliver_pending(left_over=True).counts
@@ -70,8 +76,8 @@ class Haul:
         self.counts += delivered.counts
         if held:
             raise CheckFailed(f"{self.name}: held back: {held}")
-        if window:
-            context.ledger.move_cursor(self.name, fetched.cursor, window)
+        if window and (covered := past_part(window, context.now)):
+            context.ledger.move_cursor(self.name, fetched.cursor, covered)
         if delivered.failures:
             raise delivered.failures[0]
 
@@ -122,6 +128,12 @@ class Haul:
         context, held = self.context, None
         for artifact in context.ledger.artifacts(self.name, context.lake.raw.folder, KEPT):
             try:
+                if not artifact.path.exists():
+                    raise SourceChanged(
+                        f"{self.name}: {artifact.name}, fetched {artifact.fetched_at:%Y-%m-%d %H:%M} UTC for"
+                        f" {artifact.window or 'no window'}, is gone from {artifact.path.parent.parent}",
+                        next_step="Restore it from a backup and replay, or fetch the days again with --window.",
+                    )
                 held = self._stage(artifact) or held
             except SourceChanged as error:
                 context.ledger.refuse_artifact(artifact.id, str(error))
@@ -155,6 +167,15 @@ class Haul:
         for warning in staged.warnings:
             context.emit(Warned(run=context.run, stream=self.name, message=warning))
         return held
+
+    def _warn_of_overtaken(self, newer: int) -> None:
+        if newer:
+            files = "1 newer file was" if newer == 1 else f"{newer} newer files were"
+            message = (
+                f"{files} delivered while a batch was held; its older values may replace theirs:"
+                f" `backhaul replay {self.name}` puts them in order"
+            )
+            self.context.emit(Warned(run=self.context.run, stream=self.name, message=message))
 
     def _warn(self, error: SourceChanged) -> None:
         message = f"a file that an earlier run has left is refused: {error}"

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from backhaul.engine import ledger_tables as t
 from backhaul.engine.ledger_file import LedgerFile
-from backhaul.engine.ledger_tables import HELD, PENDING, REFUSED
+from backhaul.engine.ledger_tables import DONE, HELD, PENDING, REFUSED
 
 
 class History:
@@ -64,3 +64,17 @@ class History:
             query = sa.select(stream, sa.func.count().label("number")).where(condition).group_by(stream)
             found += [{"what": what, **row} for row in self._file.rows(query)]
         return found
+
+    def rebuilt_batches(self, stream: str) -> set[str]:
+        """Return the ids of the batches that came from no file: a replay made them of all others."""
+        table = t.batches
+        query = sa.select(table.c.id).where(table.c.stream == stream, table.c.artifact.is_(None))
+        return {row["id"] for row in self._file.rows(query)}
+
+    def overtaken(self, stream: str) -> int:
+        """Return how many of the stream's files were delivered although they are newer than one that is held."""
+        table, files = t.batches, t.artifacts
+        numbers = sa.select(files.c.number).join(table, files.c.id == table.c.artifact)
+        numbers = numbers.where(table.c.stream == stream).order_by(files.c.number)
+        oldest = numbers.where(table.c.state == HELD).limit(1).scalar_subquery()
+        return len(self._file.rows(numbers.where(table.c.state == DONE, files.c.number > oldest)))

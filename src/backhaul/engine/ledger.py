@@ -34,10 +34,11 @@ class Cursor:
 
 @dataclass(frozen=True)
 class PendingDelivery:
-    """A batch that a destination has not confirmed yet."""
+    """A batch that a destination has not confirmed yet, and how often it was tried in vain."""
 
     batch: str
     destination: str
+    failures: int
 
 
 class Ledger:
@@ -186,14 +187,34 @@ class Ledger:
     ) -> None:
         """Record a batch that takes the place of all earlier ones of its artifact.
 
-        The replay itself delivers it, unless it is held: then it waits for a person, as any other.
+        The replay itself delivers it, unless it is held: then it waits for a person, as any other. Deliveries of
+        the earlier ones that are still pending become deliveries of this one, at their place in the queue.
         """
+        pending = t.deliveries.c.state == PENDING
         with self._file.transaction() as db:
             former = sa.select(t.batches.c.id).where(t.batches.c.artifact == artifact)
             db.execute(t.quarantine.delete().where(t.quarantine.c.batch.in_(former)))
-            db.execute(t.deliveries.delete().where(t.deliveries.c.batch.in_(former), t.deliveries.c.state == HELD))
+            gone = t.deliveries.c.state == HELD
+            if held_because:
+                gone |= pending
+            db.execute(t.deliveries.delete().where(t.deliveries.c.batch.in_(former), gone))
+            waiting = (
+                t.deliveries.update()
+                .where(t.deliveries.c.batch.in_(former), pending)
+                .values(batch=batch.id, failures=0, message=None)
+            )
+            is_waiting = db.execute(waiting).rowcount
             db.execute(t.batches.update().where(t.batches.c.artifact == artifact).values(state=REPLACED))
             _insert_batch(db, batch, artifact, destinations if held_because else (), rejected, held_because)
+            if is_waiting:
+                db.execute(t.batches.update().where(t.batches.c.id == batch.id).values(state=PENDING))
+
+    def forget_batch(self, batch: str) -> None:
+        """Let go of a batch and its pending deliveries: what it holds comes with another one."""
+        pending = t.deliveries.c.state == PENDING
+        with self._file.transaction() as db:
+            db.execute(t.deliveries.delete().where(t.deliveries.c.batch == batch, pending))
+            db.execute(t.batches.update().where(t.batches.c.id == batch).values(state=REPLACED))
 
     def accept_held(self, stream: str) -> int:
         """Let the stream's held batches go on; return how many there were."""
@@ -210,7 +231,7 @@ class Ledger:
     def pending(self, stream: str | None = None) -> list[PendingDelivery]:
         """Return what is still to be delivered, of one stream or of all, oldest first."""
         table = t.deliveries
-        query = sa.select(table.c.batch, table.c.destination).where(table.c.state == PENDING)
+        query = sa.select(table.c.batch, table.c.destination, table.c.failures).where(table.c.state == PENDING)
         if stream:
             query = query.where(table.c.stream == stream)
         return [PendingDelivery(**row) for row in self._file.rows(query.order_by(table.c.number))]
@@ -274,13 +295,16 @@ class Ledger:
         )
         return tuple(row["rows"] for row in self._file.rows(query))
 
-    def batches(self, stream: str) -> list[str]:
-        """Return the ids of a stream's delivered batches that came from files, in the order of the files."""
+    def batches(self, stream: str, *states: str) -> list[str]:
+        """Return the ids of a stream's batches that came from files, in the order of the files.
+
+        Without states, those that are delivered.
+        """
         table = t.batches
         query = (
             sa.select(table.c.id)
             .join(t.artifacts, t.artifacts.c.id == table.c.artifact)
-            .where(table.c.stream == stream, table.c.state == DONE)
+            .where(table.c.stream == stream, table.c.state.in_(states or (DONE,)))
             .order_by(t.artifacts.c.number)
         )
         return [row["id"] for row in self._file.rows(query)]

@@ -54,7 +54,8 @@ class LedgerFile:
             with self._engine.connect() as connection:
                 yield connection
         except sa.exc.DBAPIError as error:
-            is_full = "full" in str(error.orig)
+            # Where the log cannot grow, SQLite speaks of an I/O error.
+            is_full = any(words in str(error.orig) for words in ("full", "disk I/O"))
             raise BackhaulError(
                 f"{self.path.name}: {error.orig}", next_step=NEXT_WHEN_FULL if is_full else NEXT_WHEN_BROKEN
             ) from error

@@ -15,11 +15,12 @@ from backhaul.destinations import Warehouse
 from backhaul.engine.context import Status, StreamResult, failure_event
 from backhaul.engine.deliver import Deliverer
 from backhaul.engine.events import BatchStaged, RunEnded, RunStarted, StreamDone, Subscriber, Warned
-from backhaul.engine.ledger_tables import KEPT, REFUSED, STAGED
+from backhaul.engine.ledger_tables import DONE, KEPT, PENDING, REFUSED, STAGED
 from backhaul.engine.lock import pipeline_lock
-from backhaul.engine.run import Installation, RunResult, Telling, new_run_id, outcome
+from backhaul.engine.run import Installation, RunResult, Telling, new_run_id, ours_alone, outcome
 from backhaul.engine.stage import Stager
 from backhaul.engine.systems import Target
+from backhaul.engine.words import counted
 from backhaul.errors import BackhaulError, CheckFailed
 from backhaul.lake import Lake
 from backhaul.model import ROW, Batch, Counts, Destination, Stream
@@ -84,11 +85,12 @@ class Replay:
         """Rebuild zones in their order; the counts are those of curated's headline destination."""
         started, counts, error, status = time.monotonic(), Counts(), None, Status.DONE
         try:
-            self._nothing_pending()
-            if "staging" in zones:
-                self._rebuild_staging()
-            if "curated" in zones:
-                counts = self._rebuild_curated()
+            with ours_alone(self.name):
+                self._nothing_untried()
+                if "staging" in zones:
+                    self._rebuild_staging()
+                if "curated" in zones:
+                    counts = self._rebuild_curated()
             seconds = round(time.monotonic() - started, 3)
             self.tell(StreamDone(run=self.run_id, stream=self.name, counts=counts, seconds=seconds))
         except BackhaulError as failure:
@@ -98,10 +100,15 @@ class Replay:
         result.record(self.installation.ledger, self.run_id)
         return result
 
-    def _nothing_pending(self) -> None:
-        if waiting := len(self.installation.ledger.pending(self.name)):
+    def _nothing_untried(self) -> None:
+        """Raise CheckFailed if a run may deliver what is pending; where one has tried in vain, a replay may help."""
+        pending = self.installation.ledger.pending(self.name)
+        first = {each.destination: each for each in reversed(pending)}
+        if any(first[each.name].failures == 0 for each in self._destinations if each.name in first):
+            waiting = len(pending)
             raise CheckFailed(
-                f"{self.name}: {waiting} deliveries are still pending; nothing was replayed",
+                f"{self.name}: {counted(waiting, 'delivery is', 'deliveries are')} still pending;"
+                " nothing was replayed",
                 next_step=f"Run `backhaul run {self.name}` first, so that they arrive in their order.",
             )
 
@@ -114,7 +121,8 @@ class Replay:
         ):
             try:
                 self.lake.raw.verify(artifact.sha256)
-                staged = stager.stage(artifact, f"{self.run_id}.{self.stream.name}.{number}")
+                with ours_alone(self.name):
+                    staged = stager.stage(artifact, f"{self.run_id}.{self.stream.name}.{number}")
             except BackhaulError as error:
                 failed.append(error)
                 self.tell(Warned(run=self.run_id, stream=self.name, message=f"{artifact.name}: {error}"))
@@ -140,23 +148,38 @@ class Replay:
             raise failed[0]
 
     def _rebuild_curated(self) -> Counts:
-        batches = [self._loaded(batch_id) for batch_id in self.installation.ledger.batches(self.name)]
+        self._forget_lost()
+        before = self._delivered()
+        # What is pending now waits for a destination that the pipeline no longer names.
+        merged = self.installation.ledger.batches(self.name, DONE, PENDING)
+        batches = [self._loaded(batch_id) for batch_id in merged]
         if not batches:
-            return Counts()
+            return before
         with tempfile.TemporaryDirectory(prefix="backhaul-replay-") as folder:
             rebuilt = Warehouse(str(Path(folder) / "rebuilt.db"))
             for batch in batches:
                 rebuilt.write(self.stream, rebuilt.compare(self.stream, batch))
             batch = self._staged_again(rebuilt)
+        self.installation.ledger.batch_staged(batch, None, [each.name for each in self._destinations], ())
+        return before + self._delivered()
+
+    def _forget_lost(self) -> None:
+        """Let go of what an earlier replay has rebuilt and somebody has deleted: this one rebuilds it."""
         ledger = self.installation.ledger
-        ledger.batch_staged(batch, None, [each.name for each in self._destinations], ())
+        rebuilt = ledger.history.rebuilt_batches(self.name)
+        for batch_id in {each.batch for each in ledger.pending(self.name)} & rebuilt:
+            if self.lake.staging.load(batch_id) is None:
+                ledger.forget_batch(batch_id)
+
+    def _delivered(self) -> Counts:
+        """Deliver what is pending, oldest first. Raises the first failure."""
         deliverer = Deliverer(
             run=self.run_id,
             name=self.name,
             stream=self.stream,
             destinations=self._destinations,
             staging=self.lake.staging,
-            ledger=ledger,
+            ledger=self.installation.ledger,
             budget=Budget(),
             emit=self.tell,
         )

@@ -32,6 +32,7 @@ from backhaul.retry import Budget
 from backhaul.sessions.vault import Vault
 
 CURATED = "curated"
+NEXT_WHEN_NO_FILE = "Check that the folder is there, may be written and has room, then run again."
 GRACE_S = 3.0
 """How long an interrupted run waits for what its streams are in the middle of."""
 
@@ -202,16 +203,31 @@ def _haul_recorded(context: RunContext, stream: Stream) -> StreamResult:
     haul = Haul(context, stream)
     started = time.monotonic()
     try:
-        return haul.run()
-    except Exception as error:
-        # The one place where a stream ends that nobody foresaw. The text of a foreign error may quote a row.
-        unforeseen = BackhaulError(f"{haul.name}: unexpected {type(error).__name__}{_where(error)}")
-        unforeseen.__cause__ = error
+        with ours_alone(haul.name):
+            return haul.run()
+    except BackhaulError as unforeseen:
         attempts, seconds = haul.fetcher.attempts, time.monotonic() - started
         result = StreamResult(haul.name, Status.FAILED, "", haul.counts, attempts, seconds, unforeseen)
         context.emit(failure_event(context.run, haul.name, unforeseen, attempts))
         result.record(context.ledger, context.run)
         return result
+
+
+@contextmanager
+def ours_alone(stream: str) -> Iterator[None]:
+    """Turn what nobody foresaw into a BackhaulError that names the stream.
+
+    This is the one place where every error is caught. The text of a foreign one may quote a row, so it is left out.
+    """
+    try:
+        yield
+    except BackhaulError:
+        raise
+    except Exception as error:
+        next_step = NEXT_WHEN_NO_FILE if isinstance(error, OSError) else None
+        raise BackhaulError(
+            f"{stream}: unexpected {type(error).__name__}{_where(error)}", next_step=next_step
+        ) from error
 
 
 def _where(error: BaseException) -> str:

@@ -51,7 +51,7 @@ class SharedSessions:
 
     def close(self) -> None:
         """Close every session."""
-        for session in self._opened.values():
+        for session in list(self._opened.values()):
             if not isinstance(session, BackhaulError):
                 session.close()
         self._opened.clear()

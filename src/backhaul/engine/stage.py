@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from backhaul.errors import SourceChanged
+from backhaul.engine.words import counted
+from backhaul.errors import ConfigError, SourceChanged
 from backhaul.lake import StagingArea
 from backhaul.lake.staging import keyed
 from backhaul.model import ROW, Artifact, Batch, BatchFacts, Rejected, Severity, Stream, TableCheck
@@ -52,8 +53,10 @@ class Stager:
             writer.add(judged.good)
         self._prove_window(artifact, tally)
         batch = writer.finish(len(tally.rejected))
-        warnings = [f"{number} rows: {check}" for check, number in tally.warned.items()]
-        reasons = [f"{number} rows: {check}" for check, number in tally.stopped.items()]
+        put_aside = Counter(each.check for each in tally.rejected)
+        warnings = [f"{counted(number, 'row')} rejected: {check}" for check, number in put_aside.items()]
+        warnings += [f"{counted(number, 'row')}: {check}" for check, number in tally.warned.items()]
+        reasons = [f"{counted(number, 'row')}: {check}" for check, number in tally.stopped.items()]
         for check, wrong in self._judge_batch(batch, artifact):
             to = warnings if check.severity is Severity.WARN else reasons
             to.append(f"{check.name}: {wrong}")
@@ -62,6 +65,7 @@ class Stager:
 
     def _transformed(self, artifact: Artifact, tally: _Tally) -> Iterator[pl.DataFrame]:
         for parsed in self.stream.source.parse(self.stream, artifact):
+            self._refuse_own_column(parsed, f"the file {artifact.name}")
             frame = as_utc(parsed.with_row_index(ROW, offset=tally.rows + 1), self.timezone)
             tally.rows += frame.height
             column = self.stream.window_column
@@ -78,9 +82,22 @@ class Stager:
             after = self.stream.transform(frame.drop(ROW))
         except pl.exceptions.PolarsError as error:
             raise _unfit(self.name, "the transform", error) from error
+        if not isinstance(after, pl.DataFrame):
+            raise ConfigError(
+                f"{self.name}: the transform returned {type(after).__name__}, not a polars DataFrame",
+                next_step="Let it return the frame; a LazyFrame is turned into one by .collect().",
+            )
+        self._refuse_own_column(after, "what the transform returned")
         if after.height == frame.height:
             return after.insert_column(0, frame[ROW])
         return after.with_row_index(ROW, offset=frame[ROW].item(0) if frame.height else 1)
+
+    def _refuse_own_column(self, frame: pl.DataFrame, where: str) -> None:
+        if ROW in frame.columns:
+            raise ConfigError(
+                f"{self.name}: {where} has a column {ROW!r}, a name that backhaul keeps for row numbers",
+                next_step="Choose another name for that column in the export or in the transform.",
+            )
 
     def _outside(self, frame: pl.DataFrame, column: str, artifact: Artifact) -> int:
         assert artifact.window is not None
@@ -98,8 +115,8 @@ class Stager:
     def _prove_window(self, artifact: Artifact, tally: _Tally) -> None:
         if tally.outside:
             raise SourceChanged(
-                f"{self.name}: {tally.outside} of {tally.rows} rows lie outside {artifact.window}: the site has"
-                " ignored the dates; nothing of this file was delivered",
+                f"{self.name}: {tally.outside:,} of {counted(tally.rows, 'row')} lie outside {artifact.window}:"
+                " the site has ignored the dates; nothing of this file was delivered",
                 next_step="Compare the date fields in the pipeline with those of the page.",
             )
 

@@ -41,9 +41,16 @@ def parse_window(words: str, now: datetime, timezone: str) -> Window:
 def default_window(now: datetime, timezone: str, last_end: date | None, look_back_days: int) -> Window:
     """Return the window of a run that was given none: from the last success less the look-back, up to today.
 
-    last_end is the last day of the last success; without one, it is yesterday and today.
+    last_end is the last day of the last success; without one, it is yesterday and today. One that lies in the
+    future, as after a wrong clock, counts as today.
     """
     today = now.astimezone(ZoneInfo(timezone)).date()
     if last_end is None:
         return Window(today - timedelta(days=1), today, timezone)
-    return Window(min(last_end - timedelta(days=look_back_days), today), today, timezone)
+    return Window(min(last_end, today) - timedelta(days=look_back_days), today, timezone)
+
+
+def past_part(window: Window, now: datetime) -> Window | None:
+    """Return the days of window up to today, the ones that a run can have covered; None if there are none."""
+    today = now.astimezone(ZoneInfo(window.timezone)).date()
+    return Window(window.start, min(window.end, today), window.timezone) if window.start <= today else None

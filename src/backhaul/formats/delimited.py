@@ -130,6 +130,8 @@ def _line_ends(data: bytes, frame: pl.DataFrame, ending: str) -> int:
 
 
 def _by_csv(path: Path, layout: Layout, blocks: Iterable[bytes], lines_before: int) -> Iterator[pl.DataFrame]:
+    # The module's own limit of 128 KB would refuse a long note in one file and take it in another.
+    csv.field_size_limit(LONGEST_LINE_BYTES)
     reader = csv.reader(_lines(path, blocks), delimiter=layout.separator, strict=True)
     rows: list[list[str]] = []
     try:

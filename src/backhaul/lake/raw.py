@@ -23,9 +23,9 @@ class RawStore:
         return self.folder / sha256[:2] / sha256
 
     def keep(self, landed: Landed) -> Path:
-        """Move a landed file here; bytes that are here already are not stored again."""
+        """Move a landed file here; bytes that are here already, undamaged, are not stored again."""
         path = self.path(landed.sha256)
-        if path.exists():
+        if path.exists() and _hash(path) == landed.sha256:
             landed.path.unlink()
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,11 +44,15 @@ class RawStore:
                 f"raw file {sha256[:12]} is gone from {self.folder}",
                 next_step="Restore it from a backup, or fetch the window again with --window.",
             )
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = _hash(path)
         if found != sha256:
             raise BackhaulError(
                 f"raw file {sha256[:12]} is damaged: its bytes hash to {found[:12]}",
                 next_step="Restore it from a backup, or fetch the window again with --window.",
             )
         return path
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

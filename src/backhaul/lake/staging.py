@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass, field
@@ -33,15 +34,19 @@ class StagingArea:
         return BatchWriter(part, self.folder / batch_id, stream, key, timezone)
 
     def load(self, batch_id: str) -> Batch | None:
-        """Return a finished batch, or None if there is none of this id."""
+        """Return a finished batch, or None if there is none of this id, or not all of it any more."""
         folder = self.folder / batch_id
-        if not (folder / MANIFEST).exists():
+        try:
+            facts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
             return None
-        facts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        parts = tuple(folder / name for name in facts["parts"])
+        if not all(part.exists() for part in parts):
+            return None
         return Batch(
             id=batch_id,
             stream=facts["stream"],
-            parts=tuple(folder / name for name in facts["parts"]),
+            parts=parts,
             rows=facts["rows"],
             duplicate=facts["duplicate"],
             rejected=facts["rejected"],
@@ -70,7 +75,9 @@ class StagingArea:
         return Changes(batch, pl.read_parquet(path)["class"], tuple(Rejected(row, check) for row, check in refused))
 
     def _changes_path(self, batch_id: str, destination: str) -> Path:
-        return self.folder / batch_id / f"changes-{safe_name(destination)}.parquet"
+        # Two names may become the same safe name; each destination has changes of its own.
+        own = hashlib.sha256(destination.encode()).hexdigest()[:8]
+        return self.folder / batch_id / f"changes-{safe_name(destination)[:40]}-{own}.parquet"
 
 
 @dataclass
@@ -185,7 +192,14 @@ def storable(frame: pl.DataFrame, stream: str) -> pl.DataFrame:
                 f"{stream}: column {name!r} has type {dtype}, which no destination can take",
                 next_step="Let the stream's transform turn it into text, a number, a date or a time.",
             )
-    return frame.with_columns(casts) if casts else frame
+    try:
+        return frame.with_columns(casts) if casts else frame
+    except pl.exceptions.PolarsError:
+        # Its message would quote values.
+        raise ConfigError(
+            f"{stream}: a whole number has more than 18 digits, which no destination can take",
+            next_step="Let the stream's transform turn its column into text.",
+        ) from None
 
 
 def keyed(frame: pl.DataFrame, key: tuple[str, ...], stream: str) -> pl.DataFrame:

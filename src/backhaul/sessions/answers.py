@@ -83,7 +83,7 @@ def seconds_to_wait(retry_after: str | None) -> float | None:
         return float(retry_after)
     try:
         until = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
@@ -102,6 +102,22 @@ def check_address(source: str, url: str, *, allow_http: bool) -> None:
             next_step="Use its https address; if there is none, give the BackOffice allow_http=True.",
         )
     raise ConfigError(f"{source}: {parts.scheme or 'an address without https://'} is no web address")
+
+
+def check_home(source: str, url: str, *homes: str) -> None:
+    """Raise ConfigError if url, where a password would go, is on another host than all of homes."""
+    if _site(url) not in [_site(home) for home in homes]:
+        there, here = (urlsplit(each).hostname or "another host" for each in (url, homes[0]))
+        raise ConfigError(
+            f"{source}: the login form would send the password to {there}, not to {here}; it was not sent",
+            next_step="If the office does sign in there, give FormLogin the whole address as its path: https://...",
+        )
+
+
+def _site(url: str) -> tuple[str, int | None]:
+    parts = urlsplit(url)
+    port = None if parts.port in (80, 443) else parts.port
+    return (parts.hostname or "").lower().removeprefix("www."), port
 
 
 def suffix_of(disposition: str, url: str) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.cookiejar import Cookie
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from backhaul.errors import ConfigError, TransientError
@@ -27,6 +31,31 @@ T = TypeVar("T")
 
 LOGIN_TIMEOUT_S = 60.0
 _SLOW_MO_MS = 250.0
+_NODE_TIMEOUT_S = 30.0
+DRIVER_HINT = (
+    "Install the library that is named (Debian: apt install libatomic1), or name a Node.js of this machine in"
+    " PLAYWRIGHT_NODEJS_PATH; then run again."
+)
+
+
+def driver_trouble() -> str | None:
+    """Return why Playwright's own Node.js does not start, as half a sentence; None if it does.
+
+    A small Debian lacks libatomic1, and then Playwright says no more than that a connection was closed.
+    """
+    import playwright
+
+    name = "node.exe" if sys.platform == "win32" else "node"
+    node = os.environ.get("PLAYWRIGHT_NODEJS_PATH") or str(Path(playwright.__file__).parent / "driver" / name)
+    command = [node, "--version"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_NODE_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"Playwright's Node.js does not start ({type(error).__name__})"
+    if done.returncode == 0:
+        return None
+    reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[0]
+    return f"Playwright's Node.js does not start ({reason.removeprefix(f'{node}: ')})"
 
 
 class BrowserThread:
@@ -82,6 +111,8 @@ class BrowserThread:
         if program is None:
             raise ConfigError("this export needs a browser, and no Chromium was found", next_step=INSTALL)
         if self._playwright is None:
+            if trouble := driver_trouble():
+                raise ConfigError(f"this export needs a browser, and {trouble}", next_step=DRIVER_HINT)
             self._playwright = sync_playwright().start()
         try:
             return self._playwright.chromium.launch(

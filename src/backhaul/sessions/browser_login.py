@@ -25,6 +25,7 @@ def sign_in_on(tab: Tab, login: FormLogin) -> None:
     field = tab.found(login.password_field)
     target = field.evaluate("field => field.form ? field.form.action : location.href")
     tab.check_address(str(target))
+    tab.check_home(str(target), login.path)
     tab.found(login.username_field).fill(username, timeout=tab.left_ms())
     field.fill(password, timeout=tab.left_ms())
     seen = tab.pages_seen

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from backhaul.errors import ConfigError, SourceChanged
 from backhaul.sessions.selectors import visible_text
@@ -150,7 +150,7 @@ def submission(form: HtmlElement, button: HtmlElement | None, page: Page) -> Sub
 
     pairs = [pair for control in controls(form) for pair in _pairs(control, button)]
     action = said("action", "")
-    url = urljoin(page.base, action) if action else page.url
+    url = page.address(action) if action else page.url
     method = said("method", "get").upper()
     if method != "POST":
         url = urlsplit(url)._replace(query=urlencode(pairs), fragment="").geturl()

@@ -33,7 +33,8 @@ class HttpSession:
         self.source = source
         self._login = login
         self._base_url = base_url
-        self._wire = Wire(source, base_url, allow_http=allow_http)
+        homes = (base_url,) if login is None else (base_url, urljoin(base_url, login.path))
+        self._wire = Wire(source, homes, allow_http=allow_http)
 
     def sign_in(self) -> None:
         """Sign in by the form. Raises LoginRequired, TransientError, SourceChanged, NeedsBrowser."""
@@ -62,7 +63,7 @@ class HttpSession:
             form = submitted_form(button)
         if form is None:
             raise NeedsBrowser(f"{self.source}: the login button of {page} works by script", is_certain=True)
-        answer = self._wire.submit(submission(form, button, page), page, deadline)
+        answer = self._wire.submit(submission(form, button, page), page, deadline, is_secret=True)
         self._judge(login, answer)
 
     def run(self, request: ExportRequest, slot: Slot) -> Landed:

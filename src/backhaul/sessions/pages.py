@@ -7,12 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from backhaul.errors import SourceChanged
 from backhaul.sessions.selectors import find
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 _TITLE_LENGTH = 60
+_BLANK = b"<html><body></body></html>"
 
 
 @dataclass(frozen=True)
@@ -26,16 +28,22 @@ class Page:
     def read(cls, html: bytes | str, url: str, charset: str | None = None) -> Page:
         """Return the page for html, whatever its state; charset is what the server said of bytes."""
         from lxml import html as lxml_html
+        from lxml.etree import ParserError
 
         if isinstance(html, str):
             html, charset = html.encode("utf-8", "replace"), "utf-8"
         try:
             parser = lxml_html.HTMLParser(encoding=charset)
-        except LookupError:
+        except (LookupError, ValueError):
             parser = lxml_html.HTMLParser()
         if not html.strip():
-            html = b"<html><body></body></html>"
-        return cls(url, lxml_html.document_fromstring(html, parser=parser, ensure_head_body=True))
+            html = _BLANK
+        try:
+            tree = lxml_html.document_fromstring(html, parser=parser, ensure_head_body=True)
+        except ParserError:
+            # Nothing but a comment, a declaration or bytes that are no text: a page without content.
+            tree = lxml_html.document_fromstring(_BLANK, ensure_head_body=True)
+        return cls(url, tree)
 
     def find(self, selector: str) -> HtmlElement | None:
         """Return the first element that selector finds, or None."""
@@ -70,7 +78,7 @@ class Page:
     def base(self) -> str:
         """The address that links on this page start from."""
         found = self.tree.find(".//base[@href]")
-        return self.url if found is None else urljoin(self.url, found.get("href") or "")
+        return self.url if found is None else self._joined(self.url, found.get("href") or "")
 
     @cached_property
     def refresh(self) -> str | None:
@@ -79,8 +87,18 @@ class Page:
             if (meta.get("http-equiv") or "").lower() == "refresh":
                 _, _, target = (meta.get("content") or "").partition(";")
                 _, _, address = target.partition("=")
-                return urljoin(self.base, address.strip().strip("'\"")) if address else self.url
+                return self.address(address.strip().strip("'\"")) if address else self.url
         return None
+
+    def address(self, link: str) -> str:
+        """Return the whole address that link on this page leads to. Raises SourceChanged if it is none."""
+        return self._joined(self.base, link)
+
+    def _joined(self, base: str, link: str) -> str:
+        try:
+            return urljoin(base, link)
+        except ValueError:
+            raise SourceChanged(f"{self} leads to an address that is no web address") from None
 
     def __str__(self) -> str:
         return f"the page {self.title!r} at {self.path}" if self.title else f"a page without title at {self.path}"

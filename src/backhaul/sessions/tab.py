@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from backhaul.errors import SourceChanged, TransientError
-from backhaul.sessions.answers import SessionExpired, check_address, check_status
+from backhaul.sessions.answers import SessionExpired, check_address, check_home, check_status
 from backhaul.sessions.login import FormLogin, wants_sign_in
 from backhaul.sessions.pages import Page, path_of
 from backhaul.sessions.selectors import check_selector
@@ -173,6 +173,10 @@ class Tab:
     def status(self) -> int:
         """The HTTP status of the last answer to the page itself; 0 before there is one."""
         return self.answers[-1].status if self.answers else 0
+
+    def check_home(self, url: str, path: str) -> None:
+        """Raise ConfigError if url is neither on the office's host nor on that of path."""
+        check_home(self.source, url, self._base_url, urljoin(self._base_url, path))
 
     def check_address(self, url: str) -> None:
         """Raise ConfigError for an address that would carry the session in clear over a network."""

@@ -166,7 +166,7 @@ class Visit:
         if not address or address.startswith("#") or address.lower().startswith("javascript:"):
             raise self._by_script(selector, page)
         self._refuse_to_lose(None, selector, page)
-        self._stand_on(self._wire.get(urljoin(page.base, address), self._deadline, page.url))
+        self._stand_on(self._wire.get(page.address(address), self._deadline, page.url))
 
     def _submit(self, selector: str, button: HtmlElement, page: Page) -> None:
         form = forms.submitted_form(button)

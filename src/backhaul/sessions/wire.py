@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from backhaul.errors import SourceChanged, TransientError
-from backhaul.sessions.answers import NeedsBrowser, check_address
+from backhaul.sessions.answers import NeedsBrowser, check_address, check_home
 from backhaul.sessions.forms import Submission
 from backhaul.sessions.pages import Page, is_page, path_of
 
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT_S = 20.0
 _PAGE_BYTES = 16 * 1024 * 1024
+_FILE_BYTES = 4 * 1024**3
+"""The most that one answer may bring: a server that never ends would fill the disk."""
+_FREE_BYTES = 64 * 1024**2
+_MAX_RATIO = 250
+"""How many times larger than its packed bytes an answer of over 64 MB may be; honest ones stay under 100."""
+_HOMES = "backhaul_homes"
 _REPEATED = ("Referer", "Origin", "Content-Type")
 _USER_AGENT = "Mozilla/5.0 (compatible; backhaul)"
 
@@ -86,10 +92,16 @@ class Answer:
 class Wire:
     """Cookies and connections to one site; several threads may use it side by side."""
 
-    def __init__(self, source: str, base_url: str, *, allow_http: bool) -> None:
-        check_address(source, base_url, allow_http=allow_http)
+    def __init__(self, source: str, homes: tuple[str, ...], *, allow_http: bool) -> None:
+        """Reach homes[0]; a password goes to the hosts of homes alone."""
+        from backhaul.sessions.deadline import Deadline, bind
+
+        check_address(source, homes[0], allow_http=allow_http)
         self.source = source
-        self._client = _client(source, base_url, allow_http=allow_http)
+        self._homes = homes
+        self._client = _client(source, homes[0], allow_http=allow_http)
+        self._deadline = Deadline()
+        bind(self._client, self._deadline)
 
     def cookies(self) -> list[Cookie]:
         """Return the cookies of the session, for the other driver."""
@@ -107,18 +119,20 @@ class Wire:
     def get(self, url: str, deadline: float, referer: str | None = None) -> Answer:
         """Ask for url, as by a link on the page referer."""
         headers = {} if referer is None else {"Referer": _without_fragment(referer)}
-        return self.ask(self._client.build_request("GET", url, headers=headers), deadline)
+        return self.ask(self._request("GET", url, headers=headers), deadline)
 
     def again(self, answer: Answer, deadline: float) -> Answer:
         """Ask what brought answer once more, the way a browser reloads: with the same form data."""
         last = answer.request
         headers = {name: last.headers[name] for name in _REPEATED if name in last.headers}
         body = last.content or None
-        request = self._client.build_request(last.method, last.url, headers=headers, content=body)
+        request = self._request(last.method, str(last.url), headers=headers, content=body)
         return self.ask(request, deadline)
 
-    def submit(self, sent: Submission, page: Page, deadline: float) -> Answer:
-        """Submit a form of page."""
+    def submit(self, sent: Submission, page: Page, deadline: float, *, is_secret: bool = False) -> Answer:
+        """Submit a form of page; one with a password (is_secret) goes to no other host, also not redirected."""
+        if is_secret:
+            check_home(self.source, sent.url, *self._homes)
         if sent.method == "GET":
             return self.get(sent.url, deadline, page.url)
         if sent.method != "POST":
@@ -127,11 +141,13 @@ class Wire:
         headers = {"Referer": _without_fragment(page.url), "Origin": f"{parts.scheme}://{parts.netloc}"}
         if sent.is_multipart:
             files = [(name, (None, value.encode())) for name, value in sent.pairs]
-            request = self._client.build_request("POST", sent.url, headers=headers, files=files)
+            request = self._request("POST", sent.url, headers=headers, files=files)
         else:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
             body = urlencode(sent.pairs).encode()
-            request = self._client.build_request("POST", sent.url, headers=headers, content=body)
+            request = self._request("POST", sent.url, headers=headers, content=body)
+        if is_secret:
+            request.extensions = {**request.extensions, _HOMES: self._homes}
         return self.ask(request, deadline)
 
     def ask(self, request: httpx.Request, deadline: float) -> Answer:
@@ -151,21 +167,34 @@ class Wire:
         assert isinstance(response, httpx.Response)
         return Answer(asked, response, chunks)  # type: ignore[arg-type]
 
+    def _request(self, method: str, url: str, **parts: Any) -> httpx.Request:
+        try:
+            return self._client.build_request(method, url, **parts)
+        except (_httpx().InvalidURL, ValueError):
+            # What is wrong with it may be a cookie as well: nothing of it is repeated.
+            raise SourceChanged(f"{self.source}: {method} leads to an address that is no web address") from None
+
     def _sent(self, asked: str, request: httpx.Request, deadline: float) -> Iterator[httpx.Response | bytes]:
         """Yield the response, then its bytes; every failure of the network comes as TransientError."""
         httpx = _httpx()
+        self._deadline.at = deadline
+        response = None
         try:
             response = self._client.send(request, stream=True)
+            _check_encoding(asked, response)
             yield response
+            size = 0
             for chunk in response.iter_bytes():
+                size += len(chunk)
+                _check_size(asked, response, size)
                 yield chunk
+                self._deadline.at = deadline
                 if time.monotonic() > deadline:
                     response.close()
-                    raise TransientError(
-                        f"{asked} was still sending when its time was over",
-                        next_step="Run again; if the file is simply large, give the export more timeout_s.",
-                    )
+                    raise _still_sending(asked)
         except httpx.TimeoutException as error:
+            if response is not None and time.monotonic() > deadline:
+                raise _still_sending(asked) from None
             seconds = request.extensions["timeout"]["read"]
             raise TransientError(
                 f"{asked} did not answer within {seconds:.0f} s ({type(error).__name__})",
@@ -175,8 +204,8 @@ class Wire:
             raise TransientError(f"{asked} was sent on and on (redirect loop)") from None
         except httpx.UnsupportedProtocol:
             raise SourceChanged(f"{asked} leads to an address that is no web address") from None
-        except (httpx.RequestError, httpx.StreamError) as error:
-            why = f"{type(error).__name__}: {error}".rstrip(": ")
+        except (httpx.RequestError, httpx.StreamError, UnicodeError) as error:
+            why = _why(error)
             raise TransientError(f"{asked} was cut off or not reached ({why})") from None
 
 
@@ -187,6 +216,8 @@ def _client(source: str, base_url: str, *, allow_http: bool) -> httpx.Client:
 
     def check(request: httpx.Request) -> None:
         check_address(source, str(request.url), allow_http=allow_http)
+        if _HOMES in request.extensions and request.method != "GET":
+            check_home(source, str(request.url), *request.extensions[_HOMES])
 
     client: httpx.Client = _httpx().Client(
         verify=verify,
@@ -201,6 +232,44 @@ def _client(source: str, base_url: str, *, allow_http: bool) -> httpx.Client:
         },
     )
     return client
+
+
+def _check_encoding(asked: str, response: httpx.Response) -> None:
+    """Refuse a body that is packed several times over, or as nobody asked for: it could unpack to anything."""
+    said = response.headers.get("content-encoding", "").lower().split(",")
+    packed = [each.strip() for each in said if each.strip() not in ("", "identity")]
+    if len(packed) > 1 or not set(packed) <= {"gzip", "deflate"}:
+        response.close()
+        raise SourceChanged(f"{asked} answered in an encoding that was not asked for: {', '.join(packed)[:60]}")
+
+
+def _check_size(asked: str, response: httpx.Response, size: int) -> None:
+    packed = response.num_bytes_downloaded
+    if size > _FILE_BYTES:
+        response.close()
+        raise SourceChanged(f"{asked} sent over {_FILE_BYTES // 1024**3} GB; the rest was not taken")
+    if size > _FREE_BYTES and size > _MAX_RATIO * packed:
+        response.close()
+        raise SourceChanged(
+            f"{asked} sent {packed:,} bytes that unpack to {size:,} or more, a decompression bomb",
+            next_step="Nothing of it was kept; open the export by hand and ask the site's owner.",
+        )
+
+
+def _still_sending(asked: str) -> TransientError:
+    return TransientError(
+        f"{asked} was still sending when its time was over",
+        next_step="Run again; if the file is simply large, give the export more timeout_s.",
+    )
+
+
+def _why(error: Exception) -> str:
+    """Return what is wrong in words; a message about broken headers would quote a cookie."""
+    said = str(error)
+    quotes = isinstance(error, (_httpx().ProtocolError, UnicodeError))
+    if quotes and not said.startswith(("peer closed", "Server disconnected")):
+        said = ""
+    return f"{type(error).__name__}: {said}".rstrip(": ")
 
 
 def _without_fragment(url: str) -> str:
