@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from backhaul.engine.events import Warned
+from backhaul.engine.replay import ZONES, replay_pipeline
+from backhaul.engine.systems import find
 from backhaul.errors import LoginRequired, SourceChanged, TransientError
 from backhaul.model import Counts
 from backhaul.sandbox import Fault, SandboxBackOffice
@@ -132,6 +134,27 @@ def test_rows_without_a_key_are_rejected_and_counted(place: Place) -> None:
     assert counts.rejected > 0
     assert counts.rows == 27
     assert place.ledger('SELECT DISTINCT "check" FROM quarantine') == [("key missing",)]
+
+
+def test_the_same_bad_rows_fetched_again_wait_once(place: Place) -> None:
+    place.office.faults.add(Fault.ROWS_WITHOUT_KEY, path="/transaksi")
+    first = place.run(STREAM)
+    place.run(STREAM)
+
+    waiting = place.ledger("SELECT count(*) FROM quarantine WHERE state = 'open'")
+    assert waiting == [(first.counts.rejected,)]
+
+
+def test_a_wrong_file_fed_by_hand_does_not_stand_in_the_way_of_a_replay(place: Place, tmp_path: Path) -> None:
+    place.run(STREAM)
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("Nama,Harga\nContoh,1\n")
+    assert place.run(STREAM, window=None, file=wrong).exit_code == 1
+
+    [target] = find(place.folder / "systems", STREAM)
+    replayed = replay_pipeline(target, place.installation, ZONES)
+
+    assert (replayed.exit_code, replayed.counts) == (0, Counts(unchanged=27))
 
 
 def test_of_a_key_that_stands_twice_the_last_row_wins(place: Place) -> None:

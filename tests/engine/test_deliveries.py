@@ -1,13 +1,14 @@
 """A destination that fails keeps its deliveries; the others go on, and the next run makes up for it in order."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from backhaul.destinations import Warehouse
 from backhaul.engine.events import Delivered, DeliveryFailed, Warned
-from backhaul.errors import ConfigError, DeliveryError
-from backhaul.model import Counts
+from backhaul.errors import ConfigError, DeliveryError, TransientError
+from backhaul.model import Batch, Changes, Counts, Stream
 from tests.engine.place import Place
 
 STREAM = "andalan.user"
@@ -50,6 +51,27 @@ def test_a_failed_delivery_stays_pending_and_the_next_run_delivers_it_first(
         ("second", False, Counts(unchanged=16)),
     ]
     assert place.installation.ledger.pending(STREAM) == []
+
+
+@dataclass(frozen=True)
+class Busy:
+    """A destination that is locked by another program."""
+
+    name: str = "busy"
+
+    def compare(self, stream: Stream, batch: Batch) -> Changes:
+        raise TransientError("busy: it is locked by another program")
+
+    def write(self, stream: Stream, changes: Changes) -> Counts:
+        raise AssertionError
+
+
+def test_a_delivery_to_a_destination_that_is_busy_is_pending_and_not_failed(place: Place) -> None:
+    result = place.run_changed(STREAM, changes={"to": (Busy(),)})
+
+    assert (result.exit_code, result.streams[0].status) == (3, "pending")
+    assert "locked by another program" in str(result.streams[0].error)
+    assert len(place.installation.ledger.pending(STREAM)) == 1
 
 
 def test_the_cursor_moves_on_although_a_delivery_waits(place: Place, second: Warehouse) -> None:

@@ -51,7 +51,7 @@ class Deliverer:
                             message=str(error),
                         )
                     )
-                    failures.append(error)
+                    failures.append(_pending(error))
                     break
                 if destination.name == self.headline:
                     counts += found
@@ -106,4 +106,9 @@ class Outcome:
     """The headline counts of what was delivered, and why the rest was not."""
 
     counts: Counts
-    failures: tuple[DeliveryError | TransientError, ...]
+    failures: tuple[DeliveryError, ...]
+
+
+def _pending(error: DeliveryError | TransientError) -> DeliveryError:
+    """Return error as what it is for the stream: a delivery that stays pending, also where it was only busy."""
+    return error if isinstance(error, DeliveryError) else DeliveryError(str(error))

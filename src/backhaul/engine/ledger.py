@@ -356,9 +356,27 @@ def _insert_batch(
                 batch=batch.id, stream=batch.stream, destination=name, state=state, changed_at=now
             )
         )
+    if artifact:
+        _supersede_quarantined(db, batch.stream, artifact)
     _quarantine(db, batch, artifact, rejected, "")
     if columns := list(batch.schema()):
         _set_cursor(db, batch.stream, {"columns": json.dumps(columns)})
+
+
+def _supersede_quarantined(db: sa.Connection, stream: str, artifact: str) -> None:
+    """Close the quarantined rows of earlier files of the same window or the same bytes: this file has them too."""
+    table, files = t.quarantine, t.artifacts
+    this = sa.select(files).where(files.c.id == artifact).subquery()
+    same_window = sa.and_(files.c.window_start == this.c.window_start, files.c.window_end == this.c.window_end)
+    earlier = sa.select(files.c.id).where(
+        files.c.stream == stream,
+        files.c.id != artifact,
+        files.c.number < this.c.number,
+        sa.or_(same_window, files.c.sha256 == this.c.sha256),
+    )
+    db.execute(
+        table.update().where(table.c.artifact.in_(earlier), table.c.state == "open").values(state="superseded")
+    )
 
 
 def _quarantine(

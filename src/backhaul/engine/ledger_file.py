@@ -14,6 +14,7 @@ from backhaul.engine import ledger_tables as t
 from backhaul.errors import BackhaulError
 
 NEXT_WHEN_FULL = "Make room on the disk, then run again; nothing is lost."
+NEXT_WHEN_CLOSED = "Check that the folder of the ledger is there and may be written; the ledger itself may be whole."
 NEXT_WHEN_BROKEN = "`backhaul doctor` looks at the ledger; a damaged one is restored from a backup."
 
 
@@ -54,11 +55,7 @@ class LedgerFile:
             with self._engine.connect() as connection:
                 yield connection
         except sa.exc.DBAPIError as error:
-            # Where the log cannot grow, SQLite speaks of an I/O error.
-            is_full = any(words in str(error.orig) for words in ("full", "disk I/O"))
-            raise BackhaulError(
-                f"{self.path.name}: {error.orig}", next_step=NEXT_WHEN_FULL if is_full else NEXT_WHEN_BROKEN
-            ) from error
+            raise BackhaulError(f"{self.path.name}: {error.orig}", next_step=_next_step(str(error.orig))) from error
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -74,3 +71,12 @@ class LedgerFile:
             return []
         with self._connected() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _next_step(reason: str) -> str:
+    """Return what to do about SQLite's words; where its log cannot grow, it speaks of an I/O error."""
+    if "full" in reason or "disk I/O" in reason:
+        return NEXT_WHEN_FULL
+    if "unable to open" in reason or "readonly" in reason:
+        return NEXT_WHEN_CLOSED
+    return NEXT_WHEN_BROKEN

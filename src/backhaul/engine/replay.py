@@ -116,6 +116,7 @@ class Replay:
         ledger = self.installation.ledger
         stager = Stager(self.name, self.stream, self.timezone, self.lake.staging)
         failed: list[BackhaulError] = []
+        refused_before = {artifact.id for artifact in ledger.artifacts(self.name, self.lake.raw.folder, REFUSED)}
         for number, artifact in enumerate(
             ledger.artifacts(self.name, self.lake.raw.folder, KEPT, STAGED, REFUSED), start=1
         ):
@@ -124,7 +125,9 @@ class Replay:
                 with ours_alone(self.name):
                     staged = stager.stage(artifact, f"{self.run_id}.{self.stream.name}.{number}")
             except BackhaulError as error:
-                failed.append(error)
+                # A file that never was a batch takes none away: it is told, and the others go on.
+                if artifact.id not in refused_before:
+                    failed.append(error)
                 self.tell(Warned(run=self.run_id, stream=self.name, message=f"{artifact.name}: {error}"))
                 continue
             ledger.batch_replayed(
