@@ -151,6 +151,16 @@ def test_doctor_notices_a_damaged_ledger(shop: Shop) -> None:
     assert "FAIL" in done.stdout
 
 
+def test_doctor_does_not_call_a_ledger_damaged_that_it_cannot_open(shop: Shop) -> None:
+    (shop.folder / "data" / "ledger.db").mkdir(parents=True)
+
+    done = shop.call("doctor", "--only", "ledger")
+
+    assert done.returncode == 1
+    assert "may be written" in done.stdout
+    assert "backup" not in done.stdout
+
+
 def test_a_folder_without_systems_is_told(bare: Shop) -> None:
     done = bare.call("run", "andalan")
 

@@ -220,3 +220,13 @@ def test_a_damaged_ledger_is_told_in_words(ledger: Ledger) -> None:
         reopened(ledger).open_run("run1", "shop", "", "0.1.0")
 
     assert "backup" in caught.value.next_step
+
+
+def test_a_ledger_that_cannot_be_opened_is_not_called_damaged(ledger: Ledger) -> None:
+    ledger.path.mkdir(parents=True)
+
+    with pytest.raises(BackhaulError, match="unable to open") as caught:
+        ledger.open_run("1", "shop", "", "0")
+
+    assert "may be written" in caught.value.next_step
+    assert "backup" not in caught.value.next_step

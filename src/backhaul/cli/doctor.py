@@ -112,6 +112,9 @@ def _ledger() -> Finding:
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
             sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         connection.close()
+    except sqlite3.OperationalError as error:
+        whole = f"Check that {path.parent} may be written; the ledger itself may be whole."
+        return Finding("ledger", Verdict.FAIL, f"{path.name}: {error}", whole)
     except sqlite3.DatabaseError as error:
         return Finding("ledger", Verdict.FAIL, f"{path.name}: {error}", hint)
     if sound != "ok":

@@ -204,6 +204,11 @@ class Wire:
             raise TransientError(f"{asked} was sent on and on (redirect loop)") from None
         except httpx.UnsupportedProtocol:
             raise SourceChanged(f"{asked} leads to an address that is no web address") from None
+        except httpx.ConnectError as error:
+            raise TransientError(
+                f"{asked}: the site cannot be reached ({_why(error)})",
+                next_step="Check the address of the site in the settings and this machine's network, then run again.",
+            ) from None
         except (httpx.RequestError, httpx.StreamError, UnicodeError) as error:
             why = _why(error)
             raise TransientError(f"{asked} was cut off or not reached ({why})") from None
