@@ -13,6 +13,7 @@ import sqlite3
 import time
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 from openpyxl import load_workbook
 from selenium import webdriver
@@ -66,7 +67,9 @@ def export(driver: webdriver.Chrome, page: str, day: str, downloads: Path) -> Pa
     driver.find_element(By.CSS_SELECTOR, ".submit-row input[type=submit]").click()
     give_up = time.monotonic() + TIMEOUT_S
     while time.monotonic() < give_up:
-        done = [path for path in set(downloads.iterdir()) - before if path.suffix == ".xlsx"]
+        # Chrome reserves the final name with an empty file while the bytes still arrive under another one.
+        new = set(downloads.iterdir()) - before
+        done = [path for path in new if path.suffix == ".xlsx" and is_zipfile(path)]
         if done:
             return done[0]
         time.sleep(0.05)
