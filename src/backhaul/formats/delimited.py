@@ -80,22 +80,22 @@ def _by_polars(data: bytes, layout: Layout) -> pl.DataFrame | None:
 
 
 def _quotes_are_plain(data: bytes, separator: bytes) -> bool:
-    """Return whether each quote opens a field, closes one or is doubled; Polars guesses where it is not so.
-
-    May say no to a quoted field that begins or ends with a separator: then the csv module reads it as well.
-    """
-    if b'"' not in data:
-        return True
+    """Return whether each quote opens a field, closes one or is doubled; Polars guesses where it is not so."""
     if b'""' in data:
         if re.search(rb'""[^"%b\r\n]' % re.escape(separator), data) and _opens_doubled(data, separator):
             return False
         data = data.replace(b'""', b"")
-    after = rb'"[%b\r\n]' % re.escape(separator)
-    if re.search(re.escape(separator) + after, data) or re.search(rb"\n" + after, data):
+    if b'"' not in data:
+        return True
+    # Every second part stands between a closing quote and the next opening one.
+    before, *parts = data.split(b'"')
+    outside, after = parts[1:-1:2], parts[-1]
+    starts, ends = {part[:1] for part in outside}, {part[-1:] for part in outside}
+    starts |= {after[:1]} if after else set()
+    ends |= {before[-1:]} if before else set()
+    if b"\r" in starts and any(part[:1] == b"\r" and part[1:2] != b"\n" for part in (*outside, after)):
         return False
-    opening = data.count(separator + b'"') + data.count(b'\n"') + data.startswith(b'"')
-    closing = data.count(b'"' + separator) + data.count(b'"\n') + data.count(b'"\r\n') + data.endswith(b'"')
-    return opening == closing and opening + closing == data.count(b'"')
+    return len(parts) % 2 == 0 and starts <= {separator, b"\n", b"\r"} and ends <= {separator, b"\n"}
 
 
 def _opens_doubled(data: bytes, separator: bytes) -> bool:
