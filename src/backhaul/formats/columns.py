@@ -49,7 +49,7 @@ def typed(frame: pl.DataFrame, possible: Possible) -> pl.DataFrame:
     Columns without a kind left, and those without any value (all kinds left), stay text.
     """
     chosen = {name: kinds[0] for name, kinds in possible.items() if 0 < len(kinds) < len(ALL_KINDS)}
-    return frame.with_columns(_cast(pl.col(name), kind) for name, kind in chosen.items())
+    return frame.with_columns(_cast(frame[name], kind) for name, kind in chosen.items())
 
 
 def trimmed(frame: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFrame:
@@ -78,25 +78,34 @@ def _have_form(values: pl.Series, kind: ColumnKind) -> bool:
             if not _match(values, _DATE if kind is ColumnKind.DATE else _DATETIME):
                 return False
             # 2025-02-30 has the form and is no day.
-            cast = values.to_frame("value").select(_cast(pl.col("value"), kind)).to_series()
-            return cast.null_count() == values.null_count()
+            return _cast(values, kind).null_count() == values.null_count()
 
 
 def _match(values: pl.Series, pattern: str) -> bool:
     return bool(values.str.contains(pattern).all())
 
 
-def _cast(column: pl.Expr, kind: ColumnKind) -> pl.Expr:
+def _cast(values: pl.Series, kind: ColumnKind) -> pl.Series:
     match kind:
         case ColumnKind.INTEGER:
-            return column.cast(pl.Int64)
+            return values.cast(pl.Int64)
         case ColumnKind.DECIMAL:
-            return column.cast(pl.Float64)
+            return values.cast(pl.Float64)
         case ColumnKind.BOOLEAN:
-            return column.str.to_lowercase() == "true"
+            return values.str.to_lowercase() == "true"
         case ColumnKind.DATE:
-            return column.str.to_date("%Y-%m-%d", strict=False)
+            return values.str.to_date("%Y-%m-%d", strict=False)
         case ColumnKind.DATETIME:
-            text = column.str.replace("T", " ", literal=True)
-            whole = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
-            return pl.coalesce(whole, text.str.to_datetime("%Y-%m-%d %H:%M", time_unit="us", strict=False))
+            return _moments(values)
+
+
+def _moments(values: pl.Series) -> pl.Series:
+    """Return texts of the form _DATETIME as naive datetimes; those that are no moment are null."""
+    # The plain form takes a quarter of the time that one with fractions takes.
+    whole = values.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
+    if whole.null_count() == values.null_count():
+        return whole
+    texts = values.str.replace("T", " ", literal=True)
+    # "08:00" is a moment without its seconds.
+    padded = texts.zip_with(texts.str.len_bytes() != len("2025-09-12 08:00"), texts + ":00")
+    return padded.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
