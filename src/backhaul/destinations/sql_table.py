@@ -65,27 +65,35 @@ def row_number(names: Iterable[str]) -> str:
 class Insert:
     """An INSERT of many rows at a time: several rows a statement take half the time of one.
 
-    `into` names the table and its columns, `row` is the marks of one row in brackets, `then` what follows.
+    `into` names the table and its columns, of which the last get constants (SQL); `then` is what follows.
     """
 
     into: str
-    row: str
     columns: int
+    constants: tuple[str, ...] = ()
     then: str = ""
 
     def rows(self, connection: Connection, frame: pl.DataFrame) -> int:
         """Insert frame, whose columns are in the order of the marks; return how many rows went in."""
         together = max(1, min(MOST_ROWS_A_STATEMENT, MOST_VALUES_A_STATEMENT // self.columns))
-        flat = list(chain.from_iterable(zip(*(column.to_list() for column in frame), strict=True)))
-        whole = len(flat) - len(flat) % (together * self.columns)
+        columns = [column.to_list() for column in frame]
+        whole = frame.height - frame.height % together
         written = 0
-        for rows, start, end in ((together, 0, whole), (1, whole, len(flat))):
-            width = rows * self.columns
-            values = [tuple(flat[at : at + width]) for at in range(start, end, width)]
+        for rows, start, end in ((together, 0, whole), (1, whole, frame.height)):
+            values = [
+                tuple(chain.from_iterable(column[at : at + rows] for column in columns))
+                for at in range(start, end, rows)
+            ]
             if values:
-                statement = f"INSERT INTO {self.into} VALUES {','.join([self.row] * rows)} {self.then}"
+                marks = ",".join(self._marks(row, rows) for row in range(rows))
+                statement = f"INSERT INTO {self.into} VALUES {marks} {self.then}"
                 written += connection.exec_driver_sql(statement, values).rowcount
         return written
+
+    def _marks(self, row: int, rows: int) -> str:
+        """Return the marks of one row; the values of a statement come column by column, so marks have numbers."""
+        marks = [f"?{column * rows + row + 1}" for column in range(self.columns)]
+        return f"({','.join([*marks, *self.constants])})"
 
 
 @dataclass(frozen=True)
@@ -170,7 +178,7 @@ class KeyedTable:
             columns = ", ".join(f"{quoted(name)} {kind.declared}" for name, kind in kinds.items())
             connection.exec_driver_sql(
                 f"CREATE TABLE {quoted(self.name)} ({columns}, {INSERTED} TEXT, {UPDATED} TEXT,"
-                f" PRIMARY KEY ({listed(self.key)}))"
+                f" PRIMARY KEY ({listed(self.key)})) WITHOUT ROWID"
             )
         else:
             bookkeeping = {INSERTED: TEXT, UPDATED: TEXT}

@@ -239,8 +239,8 @@ def _insert_new(
     """Return how many rows went in, and the slices in which some key was there already."""
     insert = Insert(
         into=f"{quoted(table.name)} ({listed(kinds)}, {INSERTED})",
-        row=f"({','.join('?' * len(kinds))}, '{changes.batch.id}')",
         columns=len(kinds),
+        constants=(f"'{changes.batch.id}'",),
         then=f"ON CONFLICT ({listed(table.key)}) DO NOTHING",
     )
     inserted, conflicting = 0, []
@@ -287,7 +287,7 @@ def _fill_stage(
     schema: dict[str, pl.DataType],
     frame: pl.DataFrame,
 ) -> None:
-    insert = Insert(into=STAGE, row=f"({','.join('?' * len(kinds))})", columns=len(kinds))
+    insert = Insert(into=STAGE, columns=len(kinds))
     insert.rows(connection, _stored(table, kinds, schema, frame))
 
 
