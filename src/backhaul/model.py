@@ -213,7 +213,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class Retention:
-    """How long a stream's raw files are kept, and how much of them at most."""
+    """How long a stream's raw files are to be kept, and how much of them at most; nothing removes any yet."""
 
     days: int = 30
     megabytes: int = 200

@@ -51,11 +51,15 @@ class Place:
         chosen = RunOptions(**{"window": DAY, "budget": QUICK, **options})
         return run_pipeline(target, self.installation, chosen, [self.events.append])
 
-    def run_changed(self, name: str = "andalan.transaksi", *, changes: dict[str, Any], **options: Any) -> RunResult:
-        """Run one stream with other options than its declaration has."""
+    def changed(self, name: str = "andalan.transaksi", **changes: Any) -> Target:
+        """Return one stream's target with other options than its declaration has."""
         target = find(self.folder / "systems", name)[0]
         [stream] = target.pipeline.streams
-        return self.run_target(with_streams(target, [replace(stream, **changes)]), **options)
+        return with_streams(target, [replace(stream, **changes)])
+
+    def run_changed(self, name: str = "andalan.transaksi", *, changes: dict[str, Any], **options: Any) -> RunResult:
+        """Run one stream with other options than its declaration has."""
+        return self.run_target(self.changed(name, **changes), **options)
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """Return a curated table's rows without bookkeeping, by key."""

@@ -4,7 +4,6 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,24 +15,18 @@ from backhaul.destinations import Warehouse
 from backhaul.engine.events import Warned
 from backhaul.engine.replay import replay_pipeline
 from backhaul.engine.run import RunOptions, RunResult, run_pipeline
-from backhaul.engine.systems import Target, find
+from backhaul.engine.systems import find
 from backhaul.errors import ConfigError, DeliveryError
 from backhaul.model import Counts
 from backhaul.quality import checks
-from tests.engine.place import QUICK, Place, with_streams
+from tests.engine.place import QUICK, Place
 
 NAME = "andalan.user"
 
 
-def target(place: Place, **changes: Any) -> Target:
-    found = find(place.folder / "systems", NAME)[0]
-    [stream] = found.pipeline.streams
-    return with_streams(found, [replace(stream, **changes)])
-
-
 def replay(place: Place, *zones: str, **changes: Any) -> RunResult:
     return replay_pipeline(
-        target(place, **changes), place.installation, zones or ("staging", "curated"), [place.events.append]
+        place.changed(NAME, **changes), place.installation, zones or ("staging", "curated"), [place.events.append]
     )
 
 
@@ -52,7 +45,7 @@ def with_clashing_columns(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def test_a_batch_that_curated_can_never_take_is_staged_anew_by_a_replay(place: Place) -> None:
-    failed = place.run_target(target(place, transform=with_clashing_columns))
+    failed = place.run_target(place.changed(NAME, transform=with_clashing_columns))
     assert "clashes" in str(failed.streams[0].error)
 
     result = replay(place)
@@ -65,11 +58,11 @@ def test_a_batch_that_curated_can_never_take_is_staged_anew_by_a_replay(place: P
 
 def test_staging_deleted_under_a_pending_delivery_is_rebuilt_by_a_replay(place: Place, tmp_path: Path) -> None:
     second = blocked(tmp_path)
-    place.run_target(target(place, to=(second,)))
+    place.run_target(place.changed(NAME, to=(second,)))
     shutil.rmtree(place.installation.data / "lake" / "staging")
     (tmp_path / "office").unlink()
 
-    failed = place.run_target(target(place, to=(second,)))
+    failed = place.run_target(place.changed(NAME, to=(second,)))
     result = replay(place, to=(second,))
 
     assert isinstance(failed.streams[0].error, DeliveryError)
@@ -81,12 +74,12 @@ def test_staging_deleted_under_a_pending_delivery_is_rebuilt_by_a_replay(place: 
 
 def test_a_batch_whose_list_of_parts_is_cut_off_counts_as_gone(place: Place, tmp_path: Path) -> None:
     second = blocked(tmp_path)
-    place.run_target(target(place, to=(second,)))
+    place.run_target(place.changed(NAME, to=(second,)))
     [manifest] = (place.installation.data / "lake" / "staging").glob("*/batch.json")
     manifest.write_text(manifest.read_text()[:20])
     (tmp_path / "office").unlink()
 
-    failed = place.run_target(target(place, to=(second,)))
+    failed = place.run_target(place.changed(NAME, to=(second,)))
 
     assert "is gone from staging" in str(failed.streams[0].error)
     assert replay(place, to=(second,)).exit_code == 0
@@ -94,7 +87,7 @@ def test_a_batch_whose_list_of_parts_is_cut_off_counts_as_gone(place: Place, tmp
 
 
 def test_a_destination_that_was_taken_out_does_not_bar_the_replay(place: Place, tmp_path: Path) -> None:
-    place.run_target(target(place, to=(blocked(tmp_path),)))
+    place.run_target(place.changed(NAME, to=(blocked(tmp_path),)))
     place.installation.warehouse.unlink()
 
     result = replay(place, "curated")
@@ -120,7 +113,7 @@ def test_a_raw_file_that_is_gone_before_it_was_staged_is_told_and_the_run_goes_o
     def fails(frame: pl.DataFrame) -> pl.DataFrame:
         raise LookupError("not finished")
 
-    assert place.run_target(target(place, transform=fails)).exit_code == 1
+    assert place.run_target(place.changed(NAME, transform=fails)).exit_code == 1
     shutil.rmtree(place.installation.data / "lake" / "raw")
 
     result = place.run(NAME)
@@ -168,7 +161,7 @@ def test_a_replay_with_a_transform_that_fails_is_a_failed_run_without_the_row(pl
     ],
 )
 def test_a_transform_that_returns_what_is_no_table_of_ours_says_so(place: Place, transform: Any, words: str) -> None:
-    result = place.run_target(target(place, transform=transform))
+    result = place.run_target(place.changed(NAME, transform=transform))
 
     assert isinstance(result.streams[0].error, ConfigError)
     assert words in str(result.streams[0].error)
@@ -186,9 +179,9 @@ def test_a_column_with_the_name_of_the_row_number_says_what_to_do(place: Place, 
 def test_two_destinations_whose_names_differ_by_a_sign_each_get_every_row(place: Place, tmp_path: Path) -> None:
     names = ("office?", "office!")
     warehouses = [Warehouse(str(tmp_path / f"{number}.db"), name=name) for number, name in enumerate(names)]
-    place.run_target(target(place, to=(warehouses[0],)))
+    place.run_target(place.changed(NAME, to=(warehouses[0],)))
 
-    place.run_target(target(place, to=tuple(warehouses)))
+    place.run_target(place.changed(NAME, to=tuple(warehouses)))
 
     assert [total(each) for each in warehouses] == [16, 16]
 
@@ -230,7 +223,7 @@ def test_a_ledger_that_is_cut_off_is_told_and_not_made_anew(place: Place) -> Non
 
 def test_a_batch_accepted_after_newer_files_is_told_and_a_replay_puts_them_in_order(place: Place) -> None:
     few = (checks.rows_between(0, 1),)
-    place.run_target(target(place, checks=few))
+    place.run_target(place.changed(NAME, checks=few))
     row = next(row for row in place.office.data["user"] if str(row["Tanggal"]).startswith("2025-09-12"))
     row["Nama"] = "Toko Contoh Baru"
     place.run(NAME)
@@ -249,7 +242,7 @@ def test_freshness_of_a_file_with_a_header_alone_passes(place: Place, tmp_path: 
     file.write_text("User ID,Tanggal\n")
     fresh = (checks.fresh("Tanggal", 1), checks.not_shrunk(1.0), checks.at_least("Tanggal", 1))
 
-    result = place.run_target(target(place, checks=fresh), window=None, file=file)
+    result = place.run_target(place.changed(NAME, checks=fresh), window=None, file=file)
 
     assert (result.exit_code, result.counts) == (0, Counts())
 
@@ -265,11 +258,11 @@ def test_a_file_by_hand_that_is_no_file_is_refused_at_once(place: Place, tmp_pat
 
 def test_an_installation_may_be_moved_with_its_pending_deliveries(place: Place, tmp_path: Path) -> None:
     second = blocked(tmp_path)
-    place.run_target(target(place, to=(second,)))
+    place.run_target(place.changed(NAME, to=(second,)))
     moved = Place(tmp_path / "moved", place.office)
     shutil.move(place.installation.data, moved.installation.data)
     (tmp_path / "office").unlink()
 
-    result = moved.run_target(target(place, to=(second,)))
+    result = moved.run_target(place.changed(NAME, to=(second,)))
 
     assert (result.exit_code, total(second), len(moved.rows("user"))) == (0, 16, 16)

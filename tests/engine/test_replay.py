@@ -9,24 +9,17 @@ from backhaul import checks
 from backhaul.engine.events import Warned
 from backhaul.engine.replay import ZONES, replay_pipeline
 from backhaul.engine.run import RunResult
-from backhaul.engine.systems import Target, find
 from backhaul.errors import CheckFailed
 from backhaul.lake import Lake
 from backhaul.model import Counts
 from backhaul.sandbox import Fault
-from tests.engine.place import Place, with_streams
+from tests.engine.place import Place
 
 NAME = "andalan.user"
 
 
-def target(place: Place, **changes: Any) -> Target:
-    found = find(place.folder / "systems", NAME)[0]
-    [stream] = found.pipeline.streams
-    return with_streams(found, [replace(stream, **changes)])
-
-
 def replay(place: Place, *zones: str, **changes: Any) -> RunResult:
-    return replay_pipeline(target(place, **changes), place.installation, zones or ZONES, [place.events.append])
+    return replay_pipeline(place.changed(NAME, **changes), place.installation, zones or ZONES, [place.events.append])
 
 
 def in_capitals(frame: pl.DataFrame) -> pl.DataFrame:
@@ -56,7 +49,7 @@ def test_a_repaired_rule_reaches_curated_through_a_replay(place: Place) -> None:
 
     assert result.counts == Counts(updated=16)
     assert all(name.isupper() for name in names(place))
-    assert place.run_target(target(place, transform=in_capitals)).counts == Counts(unchanged=16)
+    assert place.run_target(place.changed(NAME, transform=in_capitals)).counts == Counts(unchanged=16)
 
 
 def test_each_zone_may_be_rebuilt_by_itself(place: Place) -> None:
@@ -97,7 +90,7 @@ def test_of_a_row_in_several_files_the_latest_file_wins(place: Place) -> None:
 def test_a_file_that_was_refused_is_taken_when_the_rule_is_repaired(place: Place) -> None:
     place.office.faults.add(Fault.RENAMED_COLUMN, path="/user-front")
     broken = {"transform": lambda frame: frame.select("Tidak Ada")}
-    failed = place.run_target(target(place, **broken))
+    failed = place.run_target(place.changed(NAME, **broken))
     assert failed.exit_code == 1
     assert place.ledger("SELECT state FROM artifacts") == [("refused",)]
 
@@ -142,7 +135,7 @@ def test_nothing_is_replayed_while_deliveries_wait(place: Place) -> None:
 
 def test_rejected_rows_are_judged_anew(place: Place) -> None:
     strict = {"checks": (checks.one_of("Kota", ["Kota Contoh"]),)}
-    rejected = place.run_target(target(place, **strict)).counts.rejected
+    rejected = place.run_target(place.changed(NAME, **strict)).counts.rejected
     assert rejected > 0
 
     replay(place)
@@ -153,11 +146,11 @@ def test_rejected_rows_are_judged_anew(place: Place) -> None:
 
 def test_a_replay_is_no_earlier_batch_for_the_check_of_shrinkage(place: Place) -> None:
     shrinkage = {"checks": (checks.not_shrunk(0.1),)}
-    place.run_target(target(place), window="2025-09-11")
-    place.run_target(target(place))
+    place.run_target(place.changed(NAME), window="2025-09-11")
+    place.run_target(place.changed(NAME))
     replay(place)
 
-    result = place.run_target(target(place, **shrinkage))
+    result = place.run_target(place.changed(NAME, **shrinkage))
 
     assert (result.exit_code, result.counts) == (0, Counts(unchanged=16))
 
@@ -169,7 +162,7 @@ def test_a_batch_that_a_replay_holds_back_is_delivered_once_a_person_accepts_it(
     replay(place, "staging", **few)
     assert not any(name.isupper() for name in names(place))
 
-    accepted = place.run_target(target(place, **few), accept=True, window="2025-09-10")
+    accepted = place.run_target(place.changed(NAME, **few), accept=True, window="2025-09-10")
 
     assert (accepted.exit_code, accepted.counts) == (0, Counts(updated=16))
     assert all(name.isupper() for name in names(place))

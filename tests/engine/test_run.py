@@ -258,6 +258,13 @@ def test_a_personal_stream_is_refused_rather_than_stored_in_the_clear(place: Pla
     assert place.office.requests == []
 
 
+def test_a_complete_stream_is_refused_rather_than_its_option_ignored(place: Place) -> None:
+    with pytest.raises(ConfigError, match="cannot do yet"):
+        place.run_changed("andalan.user", changes={"complete": True})
+
+    assert place.office.requests == []
+
+
 def test_two_streams_may_share_one_curated_table(place: Place) -> None:
     place.run_changed("andalan.user", changes={"table": "orang", "window_column": None})
     result = place.run_changed("andalan.user", changes={"table": "orang"}, window="2025-09-01..2025-09-30")

@@ -282,6 +282,11 @@ def _check(name: str, streams: tuple[Stream, ...], options: RunOptions) -> None:
                 f"{name}.{stream.name}: personal=True needs the encrypted lake, which this version does not have",
                 next_step="Leave the stream out until then; it is refused rather than stored in the clear.",
             )
+        if stream.complete:
+            raise ConfigError(
+                f"{name}.{stream.name}: complete=True marks removed rows, which this version cannot do yet",
+                next_step="Take it out until then; it is refused rather than ignored.",
+            )
 
 
 @contextmanager

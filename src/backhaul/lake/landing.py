@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,10 +54,6 @@ class LandingFolder:
     def adopt(self, path: Path, *, name: str, window: Window | None, prove: Callable[[Path], None]) -> Landed:
         """Copy a file that lies somewhere already; the original stays."""
         return self.receive(_chunks(path), name=name, window=window, prove=prove)
-
-    def clear(self) -> None:
-        """Remove the folder with all that is in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _free_path(self, name: str) -> Path:
         path, number = self.folder / name, 2
