@@ -16,5 +16,5 @@ def test_started_by_hand_it_says_where_it_is_and_how_to_sign_in_until_ctrl_c():
         _, errors = office.communicate(timeout=20)
 
     assert status == 200
-    assert re.search(r"User name: admin-\w+\nPassword:  \S+", told)
+    assert re.search(r"BACKEND_USERNAME=admin-\w+\nBACKEND_PASSWORD=\S+\n", told)
     assert (office.returncode, errors) == (0, "")

@@ -21,8 +21,9 @@ def main() -> None:
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     with SandboxBackOffice(given.variant, given.fault, port=given.port) as office:
-        print(f"Back office at {office.url}\nUser name: {office.username}\nPassword:  {office.password}")
-        print(f"Code, if one is asked for: {office.code}\nCtrl-C ends it.", flush=True)
+        # As the lines of an .env, to be pasted there.
+        print(f"BACKEND_URL={office.url}\nBACKEND_USERNAME={office.username}\nBACKEND_PASSWORD={office.password}")
+        print(f"# Code, if one is asked for: {office.code}\n# Ctrl-C ends it.", flush=True)
         try:
             # Waits in slices: on Windows an endless wait would not hear Ctrl-C.
             while not stopped.wait(0.5):
