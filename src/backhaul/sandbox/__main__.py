@@ -20,7 +20,11 @@ def main() -> None:
     given = parser.parse_args()
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    with SandboxBackOffice(given.variant, given.fault, port=given.port) as office:
+    try:
+        sandbox = SandboxBackOffice(given.variant, given.fault, port=given.port)
+    except OSError as error:
+        parser.error(f"port {given.port} cannot be used ({error.strerror}); name another one: --port 0 takes any")
+    with sandbox as office:
         # As the lines of an .env, to be pasted there.
         print(f"BACKEND_URL={office.url}\nBACKEND_USERNAME={office.username}\nBACKEND_PASSWORD={office.password}")
         print(f"# Code, if one is asked for: {office.code}\n# Ctrl-C ends it.", flush=True)
