@@ -44,6 +44,29 @@ def test_every_dialect_gives_the_same_rows(tmp_path: Path, dialect: str) -> None
     assert frame.rows() == [("007", "é a", 1.5), ("008", "b", 2.0)]
 
 
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [
+        ("cp1255", "דוד כהן-לוי"),
+        ("iso8859-8", "תל אביב"),
+        ("cp1252", "été à Zürich: 5 €"),
+        ("iso8859-1", "ÉTÉ Ñandú"),
+        ("iso8859-15", "5 € für José"),
+    ],
+)
+def test_text_of_one_byte_a_character_is_told_by_its_words(tmp_path: Path, encoding: str, name: str) -> None:
+    data = f"id;nama\n1;x\n2;{name}\n".encode(encoding)
+    (tmp_path / "g").write_bytes(data)
+    prove(tmp_path / "g")
+
+    assert table(tmp_path / "f", data)["nama"].to_list() == ["x", name]
+
+
+def test_an_alphabet_that_cannot_be_told_is_refused_rather_than_garbled(tmp_path: Path) -> None:
+    with pytest.raises(SourceChanged, match="its alphabet is neither Latin nor Hebrew"):
+        table(tmp_path / "f", "id;имя\n1;Иван\n2;Ольга\n".encode("cp1251"))
+
+
 def test_utf_16_with_the_high_byte_first_is_read(tmp_path: Path) -> None:
     frame = table(tmp_path / "f", b"\xfe\xff" + "id;ä\n1;ö\n".encode("utf-16-be"))
 

@@ -20,6 +20,7 @@ SAMPLES = {
     "page": (b"\n<!DOCTYPE html><html><title>Login</title>", FileKind.HTML),
     "page with a comment first": (b"<!-- x --><html>", FileKind.HTML),
     "table served as xls": (b"<table><tr><td>1</td></tr></table>", FileKind.HTML),
+    "table behind a style": (b"<style>td{}</style><table><tr><td>1</td></tr></table>", FileKind.HTML),
     "page in utf-16": ("<html>".encode("utf-16"), FileKind.HTML),
     "old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), FileKind.XLS),
     "document": (b"%PDF-1.7\n%\xe2\xe3", FileKind.PDF),

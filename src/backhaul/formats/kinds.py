@@ -22,7 +22,9 @@ _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _BIFF = (b"\x09\x08\x10\x00\x00\x06", b"\x09\x08\x08\x00\x00\x05", b"\x09\x04\x06\x00\x00\x00")
 _WORKBOOK = "xl/workbook.xml"
-_HTML_START = re.compile(r"(<!--.*?-->\s*|<\?xml[^>]*>\s*)*<(!doctype\s+html|html|head|title|body|table|div)\b", re.S)
+_HTML_START = re.compile(
+    r"(<!--.*?-->\s*|<\?xml[^>]*>\s*)*<(!doctype\s+html|html|head|title|meta|style|body|center|table|div)\b", re.S
+)
 _JSON_START = re.compile(r'\{\s*["}]|\[\s*(["{\[\]]|-?\d|true\b|false\b|null\b)')
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 

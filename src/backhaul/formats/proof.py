@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from backhaul.errors import SourceChanged, TransientError
 from backhaul.formats.extent import check_extent
-from backhaul.formats.kinds import ZIP_ERRORS, FileKind, html_title, kind_of, member_names
+from backhaul.formats.kinds import ZIP_ERRORS, FileKind, kind_of, member_names
 from backhaul.formats.text import TAIL_BYTES, Layout, layout_of
 
 MAX_UNPACKED_BYTES = 4 * 1024**3
@@ -27,11 +27,6 @@ _STEP_BYTES = 1024**2
 _LOCAL_HEADER_BYTES = 30
 _SHEET_TARGET = re.compile(rb"""Target\s*=\s*["']([^"']*worksheets/[^"']+)["']""", re.I)
 _BOMB = "The file is not read, because it would fill memory; open the export by hand and ask the site's owner."
-_UNREADABLE = {
-    FileKind.XLS: "an old Excel workbook (.xls) or one with a password",
-    FileKind.PDF: "a PDF document",
-    FileKind.JSON: "JSON",
-}
 
 
 def prove(path: Path) -> None:
@@ -45,6 +40,22 @@ def prove(path: Path) -> None:
             _prove_workbook(path)
         case FileKind.DELIMITED:
             _prove_text(path, layout_of(path))
+        case FileKind.XLS:
+            from backhaul.formats.legacy import check_legacy
+
+            check_legacy(path)
+        case FileKind.HTML:
+            from backhaul.formats.html_table import check_html_table
+
+            check_html_table(path)
+        case FileKind.JSON:
+            from backhaul.formats.json_table import check_json
+
+            check_json(path)
+        case FileKind.PDF:
+            from backhaul.formats.pdf_proof import check_pdf
+
+            check_pdf(path)
         case kind:
             refuse(path, kind)
 
@@ -54,20 +65,8 @@ def refuse(path: Path, kind: FileKind) -> None:
     name = path.name
     if kind is FileKind.EMPTY:
         raise TransientError(f"{name}: the file is empty ({path.stat().st_size} bytes), a broken download")
-    if kind is FileKind.HTML:
-        title = html_title(path)
-        page = f'an HTML page titled "{title}"' if title else "an HTML page without a title"
-        raise SourceChanged(
-            f"{name}: expected a table, got {page}",
-            next_step="The session has expired or the site shows an error; look at the page in a browser.",
-        )
-    if kind in _UNREADABLE:
-        raise SourceChanged(
-            f"{name}: the file is {_UNREADABLE[kind]}, which cannot be read",
-            next_step="Choose XLSX or CSV as the format of the export.",
-        )
     found = "a zip archive without a workbook" if zipfile.is_zipfile(path) else "binary data of no known kind"
-    raise SourceChanged(f"{name}: expected a table (XLSX or CSV), got {found}")
+    raise SourceChanged(f"{name}: expected a table, got {found}")
 
 
 def check_workbook(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,12 @@ BLOCK_BYTES = 4 * 1024**2
 TAIL_BYTES = 64 * 1024
 _PREVIEW_BYTES = 1024**2
 _PREVIEW_RECORDS = 50
+_WORDS = 2_000
+_SURE_WORDS = 3
+_WORD = re.compile(rb"[A-Za-z]*[\xc0-\xff][A-Za-z\xc0-\xff]*")
+_FOREIGN = re.compile(rb"[\xc0-\xff]+")
+_HEBREW = re.compile(rb"[\xe0-\xfa]+")
+_CONTROLS = re.compile(rb"[\x80-\x9f]")
 _SEPARATORS = (",", ";", "\t", "|")
 
 
@@ -74,9 +81,11 @@ def column_names(path: Path, header: list[str]) -> tuple[str, ...]:
 
 
 def encoding_of(path: Path) -> str:
-    """Return utf-8, utf-16-le, utf-16-be (by their marks) or cp1252, which is any text that is not UTF-8.
+    """Return utf-8, utf-16-le, utf-16-be (by their marks), or for other text what its words look like.
 
-    Raises SourceChanged if it is UTF-8 for a while and then not, TransientError for a cut-off end.
+    cp1252 holds ISO-8859-1; Hebrew (windows-1255, ISO-8859-8) and ISO-8859-15 are told from it. Raises
+    SourceChanged if it is UTF-8 for a while and then not, or of an alphabet that cannot be told; TransientError
+    for a cut-off end.
     """
     with path.open("rb") as file:
         if (mark := bom_of(file.read(3))) and mark[1] != "utf-8":
@@ -97,12 +106,36 @@ def encoding_of(path: Path) -> str:
                 if has_utf8 or is_marked or not valid.isascii():
                     at = file.tell() - len(error.object) + error.start
                     raise SourceChanged(f"{path.name}: UTF-8 text with a wrong byte at {at:,}") from error
-                return "cp1252"
+                return _one_byte_encoding(path)
         if decoder.getstate()[0]:
             if has_utf8:
                 raise TransientError(f"{path.name}: a broken download, it ends in the middle of a character")
-            return "cp1252"
+            return _one_byte_encoding(path)
     return "utf-8"
+
+
+def _one_byte_encoding(path: Path) -> str:
+    """Return the encoding of text with one byte a character, told from its first words beyond ASCII.
+
+    In Western text such letters stand among plain ones ("café"); a word of nothing else is of another alphabet.
+    """
+    words: list[bytes] = []
+    has_controls = has_euro = False
+    with path.open("rb") as file:
+        while len(words) < _WORDS and (block := file.read(BLOCK_BYTES)):
+            words += [word for word in _WORD.findall(block) if len(word) > 1]
+            has_controls = has_controls or _CONTROLS.search(block) is not None
+            has_euro = has_euro or b"\xa4" in block
+    foreign = [word for word in words if _FOREIGN.fullmatch(word) and len(set(word)) > 1]
+    if len(foreign) * 2 > len(words):
+        if all(_HEBREW.fullmatch(word) for word in foreign):
+            return "cp1255"
+        if len(foreign) >= _SURE_WORDS:
+            raise SourceChanged(
+                f"{path.name}: the text is not UTF-8, and its alphabet is neither Latin nor Hebrew",
+                next_step="Choose UTF-8 as the encoding of the export, or XLSX as its format.",
+            )
+    return "iso8859-15" if has_euro and not has_controls else "cp1252"
 
 
 def utf8_blocks(path: Path, encoding: str, size: int = BLOCK_BYTES) -> Iterator[bytes]:

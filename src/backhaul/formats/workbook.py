@@ -32,12 +32,7 @@ def workbook_frames(path: Path, text_columns: tuple[str, ...]) -> Iterator[pl.Da
     # They tell of each column without values that it is taken for text, and the like.
     for name in ("fastexcel", "calamine"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        reader = fastexcel.read_excel(path)
-        frame = _first_table(path, reader)
-    except fastexcel.FastExcelError as error:
-        reason = str(error).splitlines()[0]
-        raise SourceChanged(f"{path.name}: the workbook cannot be read ({reason})") from error
+    frame = _read(path)
     frame = _without_tail(_converted(frame))
     dates = {
         name: DATE_KINDS
@@ -48,6 +43,21 @@ def workbook_frames(path: Path, text_columns: tuple[str, ...]) -> Iterator[pl.Da
     if not frame.height:
         yield frame
     yield from frame.iter_slices(BATCH_ROWS)
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        # Of a path, the suffix decides how it is read, and suffixes lie.
+        reader = fastexcel.read_excel(path.read_bytes() if path.suffix else path)
+        return _first_table(path, reader)
+    except fastexcel.FastExcelError as error:
+        reason = str(error).splitlines()[0]
+        raise SourceChanged(f"{path.name}: the workbook cannot be read ({reason})") from error
+    except BaseException as error:
+        # A panic of the reader is derived from BaseException, and its class cannot be imported.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise SourceChanged(f"{path.name}: the workbook is damaged, its reader gave up") from None
 
 
 def _first_table(path: Path, reader: fastexcel.ExcelReader) -> pl.DataFrame:
