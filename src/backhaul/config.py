@@ -16,9 +16,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Setting:
-    """A value that differs between installations, by its name in the environment."""
+    """A value that differs between installations, by its name in the environment.
+
+    Args:
+        also: other names that installations use for it; the first name that has a value counts.
+        default: the value where none is set; without one, the setting is required.
+    """
 
     name: str
+    also: tuple[str, ...] = ()
+    default: str | None = None
+
+    def value(self, settings: Mapping[str, str]) -> str | None:
+        """Return what settings say, else the default, else None."""
+        names = (self.name, *self.also)
+        return next((settings[name] for name in names if name in settings), self.default)
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,11 @@ def text(value: Text) -> str:
     return value
 
 
+def is_true(value: str | None) -> bool:
+    """Tell whether a setting says yes: 1, true, yes or on, in any case."""
+    return (value or "").strip().lower() in ("1", "true", "yes", "on")
+
+
 def home() -> Path:
     """Return the folder that holds `systems/`, `data/` and `.env`: BACKHAUL_HOME, or the current one."""
     return Path(os.environ.get("BACKHAUL_HOME") or Path.cwd()).resolve()
@@ -57,7 +74,10 @@ def load_settings(folder: Path) -> dict[str, str]:
     from dotenv import dotenv_values
 
     try:
-        values: dict[str, str | None] = dict(dotenv_values(folder / ".env", interpolate=False))
+        values: dict[str, str | None] = dict(
+            # Windows editors put a mark in front of UTF-8.
+            dotenv_values(folder / ".env", interpolate=False, encoding="utf-8-sig")
+        )
     except UnicodeDecodeError:
         raise ConfigError(
             f"{folder / '.env'} is not saved as UTF-8", next_step="Save it again with the encoding UTF-8."
@@ -77,7 +97,7 @@ def settings_in(value: object) -> Iterator[Setting]:
 
 def missing_settings(value: object, settings: Mapping[str, str]) -> list[str]:
     """Return the names of all settings inside value that settings lacks, in order of appearance."""
-    return [setting.name for setting in settings_in(value) if setting.name not in settings]
+    return [setting.name for setting in settings_in(value) if setting.value(settings) is None]
 
 
 def resolved(value: T, settings: Mapping[str, str]) -> T:
@@ -118,10 +138,10 @@ def _fill(value: Any, settings: Mapping[str, str], memo: dict[int, Any]) -> Any:
     if id(value) in memo:
         return memo[id(value)]
     filled = value
-    if isinstance(value, Secret):
-        filled = SecretText(settings[value.name])
-    elif isinstance(value, Setting):
-        filled = settings[value.name]
+    if isinstance(value, Setting):
+        said = value.value(settings)
+        assert said is not None, "missing settings are told before"
+        filled = SecretText(said) if isinstance(value, Secret) else said
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         new = {
             field.name: _fill(getattr(value, field.name), settings, memo)

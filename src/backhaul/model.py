@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, runtime_checkable
 
 if TYPE_CHECKING:
     import polars as pl
 
 ROW = "_row"
 """Column of a staged frame: the row's number in its artifact, from 1, header not counted."""
+
+REMOVED_AT = "removed_at"
+"""Column of a destination: when a complete stream's row was first missing (UTC); empty for rows that are there."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,17 @@ class Window:
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of rows; every row that was read is in exactly one field."""
+    """What became of rows; every row that was read is in exactly one of the first five fields.
+
+    `removed` are rows of the destination that a complete artifact no longer has: they were not read.
+    """
 
     new: int = 0
     updated: int = 0
     unchanged: int = 0
     duplicate: int = 0
     rejected: int = 0
+    removed: int = 0
 
     @property
     def rows(self) -> int:
@@ -54,6 +62,7 @@ class Counts:
             self.unchanged + other.unchanged,
             self.duplicate + other.duplicate,
             self.rejected + other.rejected,
+            self.removed + other.removed,
         )
 
 
@@ -79,7 +88,10 @@ class Landed:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A kept file: path is its read-only place in raw, named by its hash; what it is, is hash, name and window."""
+    """A kept file: path is its read-only place in raw, named by its hash; what it is, is hash, name and window.
+
+    `is_repair` tells the file of rows that a person has repaired: they are parsed and transformed already.
+    """
 
     id: str
     path: Path
@@ -88,6 +100,7 @@ class Artifact:
     size_bytes: int
     window: Window | None
     fetched_at: datetime
+    is_repair: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,6 +165,8 @@ class Batch:
 
     `id` is stable over a crash and names the batch to every destination. Rows read = rows + duplicate + rejected.
     `empty` are the columns without a single value: their type is unknown, and `schema` says Null.
+    One that is not `is_whole` has only some rows of its file: what it lacks is not gone from a complete stream.
+    `unsealed` reads a part that is encrypted; parts are read through `frames` and `lazy` only.
     """
 
     id: str
@@ -162,13 +177,34 @@ class Batch:
     rejected: int
     timezone: str
     empty: tuple[str, ...] = ()
+    is_whole: bool = True
+    unsealed: Callable[[Path], bytes] | None = field(default=None, compare=False, repr=False)
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yield the kept rows part by part (bounded memory); the first column is `_row`."""
         import polars as pl
 
         for part in self.parts:
-            yield pl.read_parquet(part)
+            yield pl.read_parquet(self._readable(part))
+
+    def lazy(self) -> pl.LazyFrame:
+        """Return all kept rows as one lazy frame, which reads them part by part."""
+        import polars as pl
+        from polars.io.plugins import register_io_source
+
+        if self.unsealed is None:
+            return pl.scan_parquet(list(self.parts))
+
+        def rows(
+            columns: list[str] | None, predicate: pl.Expr | None, most: int | None, _size: int | None
+        ) -> Iterator[pl.DataFrame]:
+            for frame in self.frames():
+                taken = frame if most is None else frame.head(most)
+                most = None if most is None else most - taken.height
+                taken = taken if predicate is None else taken.filter(predicate)
+                yield taken if columns is None else taken.select(columns)
+
+        return register_io_source(rows, schema=pl.read_parquet_schema(self._readable(self.parts[0])))
 
     def schema(self) -> dict[str, pl.DataType]:
         """Return the type of each data column (`_row` left out), in file order; the same in every part."""
@@ -176,17 +212,24 @@ class Batch:
 
         if not self.parts:
             return {}
-        schema = pl.read_parquet_schema(self.parts[0])
+        schema = pl.read_parquet_schema(self._readable(self.parts[0]))
         return {name: pl.Null() if name in self.empty else dtype for name, dtype in schema.items() if name != ROW}
+
+    def _readable(self, part: Path) -> Path | BytesIO:
+        return part if self.unsealed is None else BytesIO(self.unsealed(part))
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What a destination would do with a batch: one RowClass byte for each kept row, in order."""
+    """What a destination would do with a batch: one RowClass byte for each kept row, in order.
+
+    `removed` is how many rows of the destination a complete stream's batch no longer has.
+    """
 
     batch: Batch
     classes: pl.Series
     refused: tuple[Rejected, ...] = ()
+    removed: int = 0
 
     def rows(self, wanted: RowClass) -> Iterator[pl.DataFrame]:
         """Yield the rows of one class, part by part; parts without any are left out."""
@@ -208,12 +251,16 @@ class Changes:
             unchanged=found[RowClass.UNCHANGED],
             duplicate=self.batch.duplicate,
             rejected=self.batch.rejected + found[RowClass.REFUSED],
+            removed=self.removed,
         )
 
 
 @dataclass(frozen=True)
 class Retention:
-    """How long a stream's raw files are to be kept, and how much of them at most; nothing removes any yet."""
+    """How long a stream's raw files are kept, and how much of them at most (a megabyte is 1,000,000 bytes).
+
+    What is not delivered everywhere, or has rows in quarantine, is kept longer.
+    """
 
     days: int = 30
     megabytes: int = 200
@@ -222,6 +269,7 @@ class Retention:
 class StreamOptions(TypedDict, total=False):
     """What every verb of every source accepts beside its own arguments; see Stream."""
 
+    title: str | None
     table: str | None
     cursor: str | None
     window_column: str | None
@@ -241,9 +289,11 @@ class Stream:
     Args:
         request: what to fetch, in the source's own terms; nobody else reads it.
         key: the columns that name a row, at least one.
+        title: how messages to people call the stream, by default by its name.
         table: the curated table, by default the stream's name; several streams may share one.
         window_column: the date column that proves that the window was obeyed.
-        complete: an artifact holds everything, so that a missing key is a removed row.
+        complete: an artifact holds everything, so that a key it lacks gets `removed_at`; no row is deleted.
+        personal: the artifacts hold personal data; the lake keeps them encrypted.
         look_back_days: days before the last success that a window without a word begins at.
         transform: pure, frame to frame; may rename, cast, add and drop columns and rows.
     """
@@ -252,6 +302,7 @@ class Stream:
     source: Source
     request: object
     key: tuple[str, ...]
+    title: str | None = None
     table: str | None = None
     cursor: str | None = None
     window_column: str | None = None
@@ -301,6 +352,21 @@ class Vault(Protocol):
     def remember(self, name: str, value: str) -> None:
         """Keep value under name. No secrets."""
 
+    def recall_session(self, name: str) -> bytes | None:
+        """Return the saved session of this name (cookies, as its driver wrote them), or None; decrypted."""
+
+    def save_session(self, name: str, state: bytes) -> None:
+        """Keep a session encrypted; where no key is set, forget it instead."""
+
+    def forget_session(self, name: str) -> None:
+        """Remove a saved session that has proved useless."""
+
+    def without_sessions(self) -> Vault:
+        """Return the same vault for those who sign in by themselves: it has no saved session and takes none."""
+
+    def keep_evidence(self, name: str, content: bytes) -> None:
+        """Keep a file that shows why signing in failed (page, screenshot), cleaned of secrets by the caller."""
+
 
 class Landing(Protocol):
     """Where `fetch` puts files. Both ways write to a `.part`, prove it, hash it and only then give it its name."""
@@ -317,6 +383,9 @@ class Landing(Protocol):
 
     def adopt(self, path: Path, *, name: str, window: Window | None, prove: Callable[[Path], None]) -> Landed:
         """Copy a file that lies somewhere already, such as a browser's download."""
+
+    def keep_evidence(self, name: str, content: bytes) -> None:
+        """Keep a file that shows why an attempt failed (page, screenshot), cleaned of secrets by the caller."""
 
 
 class Session(Protocol):
@@ -352,6 +421,14 @@ class Source(Protocol):
 
     def parse(self, stream: Stream, artifact: Artifact) -> Iterator[pl.DataFrame]:
         """Yield the artifact's rows, typed, in file order; pure. Raises SourceChanged for what it cannot read."""
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A destination or notifier that can prove its connection without changing anything, for `doctor`."""
+
+    def check(self) -> str:
+        """Return what was found, in a line. Raises the errors that using it would raise."""
 
 
 class Destination(Protocol):
