@@ -94,6 +94,9 @@ class Site:
         self.expire_at: str | None = None
         self.expire_always = False
         self.needs_script = False
+        self.shows_form_always = False
+        self.greets_strangers = False
+        self.greeting = "<p>Welcome, stranger</p>"
         site = self
 
         class Handler(_Handler):
@@ -161,13 +164,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.site.expire_at = None
             self.site.sessions.clear()
         if self._cookie() not in self.site.sessions:
+            if self.site.greets_strangers:
+                self._page(200, "Welcome", self.site.greeting)
+                return
             self._redirect("/login?" + urlencode({"next": self.path}))
             return
         self._office(path, query, [pair for pair in form if pair[0] != "_token"])
 
     def _login(self, form: Pairs) -> None:
         said = dict(form)
-        if self.command == "GET" and self._cookie() in self.site.sessions:
+        if self.command == "GET" and self._cookie() in self.site.sessions and not self.site.shows_form_always:
             self._redirect("/")
             return
         if self.command == "POST":

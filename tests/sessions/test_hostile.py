@@ -257,9 +257,9 @@ def test_a_date_to_wait_for_that_is_no_date_is_left_out() -> None:
     assert seconds_to_wait("Mon, 01 Jan 99999999999999999999 00:00:00 GMT") is None
 
 
-def login_form(action: str) -> bytes:
+def login_form(action: str, attributes: str = "") -> bytes:
     fields = "<input name=username><input type=password name=password><button>in</button>"
-    html = f"<html><form method=post action='{action}'>{fields}</form></html>"
+    html = f"<html><form method=post action='{action}' {attributes}>{fields}</form></html>"
     return says("Content-Type: text/html", body=html.encode())
 
 
@@ -346,3 +346,111 @@ def test_a_session_is_not_carried_over_plain_http_by_a_redirect() -> None:
         with pytest.raises(ConfigError, match="plain http"):
             wire.get(f"{server.url}/export", time.monotonic() + 5)
         wire.close()
+
+
+def browser_sign_in(url: str) -> None:
+    session = BrowserSession("office", url, FormLogin("/login", "petugas", PASSWORD), allow_http=False)
+    try:
+        session.sign_in()
+    finally:
+        session.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("status", ["307 Temporary Redirect", "308 Permanent Redirect"])
+@pytest.mark.parametrize("hops", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_browser_does_not_carry_the_password_on_to_another_host(status: str, hops: int) -> None:
+    with hostile(lambda connection, request: connection.sendall(says(body=b"ok"))) as thief:
+        away = says(f"Location: {thief.url}/login", status=status)
+        nearer = says("Location: /second", status=status)
+
+        def answer(connection: socket.socket, request: bytes) -> None:
+            posted = away if hops == 1 or b"/second" in request else nearer
+            connection.sendall(posted if request.startswith(b"POST") else login_form("/login"))
+
+        with hostile(answer) as office:
+            with pytest.raises(ConfigError, match="would send the password to"):
+                browser_sign_in(office.url)
+
+            assert sum(PASSWORD.encode() in seen for seen in office.seen) == hops
+        assert not any(PASSWORD.encode() in seen or seen.startswith(b"POST") for seen in thief.seen)
+
+
+@pytest.mark.browser
+def test_a_login_in_a_window_of_its_own_is_not_redirected_to_another_host() -> None:
+    with hostile(lambda connection, request: connection.sendall(says(body=b"ok"))) as thief:
+        away = says(f"Location: {thief.url}/login", status="307 Temporary Redirect")
+        form = login_form("/login", "target=_blank")
+
+        def answer(connection: socket.socket, request: bytes) -> None:
+            connection.sendall(away if request.startswith(b"POST") else form)
+
+        with hostile(answer) as office, pytest.raises(ConfigError, match="would send the password to"):
+            browser_sign_in(office.url)
+
+        assert not any(PASSWORD.encode() in seen for seen in thief.seen)
+
+
+@pytest.mark.browser
+def test_a_script_that_posts_the_password_is_not_redirected_to_another_host() -> None:
+    script = b"""<html><form id=f><input name=username><input type=password name=password><button>in</button></form>
+    <script>f.onsubmit = async (event) => { event.preventDefault();
+      await fetch("/api", {method: "POST", body: new URLSearchParams(new FormData(f))}).catch(() => 0); }</script>"""
+    with hostile(lambda connection, request: connection.sendall(says(body=b"ok"))) as thief:
+        away = says(f"Location: {thief.url}/login", status="307 Temporary Redirect")
+
+        def answer(connection: socket.socket, request: bytes) -> None:
+            connection.sendall(away if request.startswith(b"POST") else says("Content-Type: text/html", body=script))
+
+        with hostile(answer) as office, pytest.raises(ConfigError, match="would send the password to"):
+            browser_sign_in(office.url)
+
+        assert not any(PASSWORD.encode() in seen for seen in thief.seen)
+
+
+@pytest.mark.browser
+def test_a_browser_follows_the_login_where_the_password_does_not_go_along() -> None:
+    home = says("Content-Type: text/html", body=b"<html><p>welcome</p></html>")
+    with hostile(lambda connection, request: connection.sendall(home)) as elsewhere:
+        away = says(f"Location: {elsewhere.url}/home", "Set-Cookie: session=SECRET", status="302 Found")
+        again = says("Location: /second", status="307 Temporary Redirect")
+
+        def answer(connection: socket.socket, request: bytes) -> None:
+            posted = away if b"/second" in request else again
+            connection.sendall(posted if request.startswith(b"POST") else login_form("/login"))
+
+        with hostile(answer) as office:
+            browser_sign_in(office.url)
+
+        assert elsewhere.seen and not any(PASSWORD.encode() in seen for seen in elsewhere.seen)
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_script_that_never_ends_costs_the_browser_and_the_next_export_gets_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backhaul.sessions.browser._OVERDUE_S", 0.5)
+    busy = b"<html><h1>x</h1><script>setTimeout(() => { while (true) {} }, 200)</script></html>"
+    page = says("Content-Type: text/html", body=busy)
+    file = says("Content-Type: text/csv", "Content-Disposition: attachment", body=b"id\n1\n")
+
+    def answer(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(file if b"/file" in request else page)
+
+    def export(session: BrowserSession, path: str, timeout_s: float) -> None:
+        request = ExportRequest((Open(path), Download("#gone" if path == "/busy" else None)), timeout_s=timeout_s)
+        session.run(request, Slot(LandingFolder(tmp_path), "export", WINDOW, lambda path: None))
+
+    with hostile(answer) as office:
+        session = BrowserSession("office", office.url, None, allow_http=False)
+        try:
+            began = time.monotonic()
+            with pytest.raises(TransientError, match="kept the browser busy"):
+                export(session, "/busy", 1.5)
+            assert time.monotonic() - began < 15
+            export(session, "/file", 20)
+        finally:
+            session.close()
+
+    assert [path.read_bytes() for path in tmp_path.glob("export*")] == [b"id\n1\n"]

@@ -51,6 +51,18 @@ class Memory:
     def remember(self, name: str, value: str) -> None:
         self.facts[name] = value
 
+    def recall_session(self, name: str) -> bytes | None:
+        return None
+
+    def save_session(self, name: str, state: bytes) -> None:
+        """Keep nothing: no key."""
+
+    def forget_session(self, name: str) -> None:
+        """Nothing is kept."""
+
+    def keep_evidence(self, name: str, content: bytes) -> None:
+        """Keep nothing."""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def one_browser() -> Iterator[None]:

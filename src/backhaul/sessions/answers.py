@@ -132,6 +132,27 @@ def suffix_of(disposition: str, url: str) -> str:
     return suffix if re.fullmatch(r"\.[a-z][a-z0-9]{0,7}", suffix) else ""
 
 
+def claims_file(content_type: str, disposition: str) -> bool:
+    """Tell whether the headers of an answer call it a file: as an attachment, or as something else than text."""
+    kind = content_type.partition(";")[0].strip().lower()
+    is_other = bool(kind) and not kind.startswith("text/") and kind != "application/xhtml+xml"
+    return is_other or disposition.lower().startswith("attachment")
+
+
+def is_table_file(page: Page) -> bool:
+    """Tell whether HTML that came as a file is one: a table, and nothing that a person would fill in or press.
+
+    Back offices serve their tables under a workbook's name; some serve their login page under it.
+    """
+    outside = "[not(ancestor::table)]"
+    controls = page.tree.xpath(
+        f"//input[not(translate(@type, 'HIDEN', 'hiden') = 'hidden')]{outside}"
+        f"|//select{outside}|//textarea{outside}|//button{outside}"
+        "|//input[translate(@type, 'PASWORD', 'pasword') = 'password']"
+    )
+    return not controls and bool(page.tree.xpath("//table[.//th or .//tr[count(td) > 1]]"))
+
+
 def no_file(asked: str, page: Page) -> BackhaulError:
     """Return the error for a page that came where a file was expected."""
     if page.is_blank:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http.cookiejar import Cookie
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from backhaul.errors import ConfigError, TransientError
+from backhaul.errors import BackhaulError, ConfigError, TransientError
 from backhaul.model import Landed
-from backhaul.sessions.answers import Slot, check_address
-from backhaul.sessions.browser_login import sign_in_on
+from backhaul.sessions.answers import SessionExpired, Slot, check_address
+from backhaul.sessions.browser_evidence import show
+from backhaul.sessions.browser_login import sign_in_on, sign_out_on, standing_on, wait_for_person
 from backhaul.sessions.browser_visit import visit
 from backhaul.sessions.chromium import INSTALL, find_chromium, is_headed, launch_args
-from backhaul.sessions.login import FormLogin
+from backhaul.sessions.cookies import as_browser, from_browser
+from backhaul.sessions.evidence import Evidence
+from backhaul.sessions.login import FormLogin, Standing
 from backhaul.sessions.steps import ExportRequest
 from backhaul.sessions.tab import Tab, first_line
 
@@ -30,8 +34,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOGIN_TIMEOUT_S = 60.0
+LOGOUT_TIMEOUT_S = 10.0
 _SLOW_MO_MS = 250.0
 _NODE_TIMEOUT_S = 30.0
+_OVERDUE_S = 10.0
+"""How long after its time-out a page may still take: for evidence, and for closing."""
 DRIVER_HINT = (
     "Install the library that is named (Debian: apt install libatomic1), or name a Node.js of this machine in"
     " PLAYWRIGHT_NODEJS_PATH; then run again."
@@ -58,6 +65,10 @@ def driver_trouble() -> str | None:
     return f"Playwright's Node.js does not start ({reason.removeprefix(f'{node}: ')})"
 
 
+class BrowserEnded(TransientError):
+    """A page answered no call any more, and its browser was ended with all that was open in it."""
+
+
 class BrowserThread:
     """Chromium and the thread it lives on; started on first need, ended when its last user has gone."""
 
@@ -67,6 +78,7 @@ class BrowserThread:
         self._thread: ThreadPoolExecutor | None = None
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
+        self._pid: int | None = None
 
     def enter(self) -> None:
         """Count one more user."""
@@ -98,6 +110,38 @@ class BrowserThread:
             self._browser = self._started()
         return self._browser.new_context(accept_downloads=True)
 
+    @contextmanager
+    def bounded(self, source: str, seconds: float) -> Iterator[None]:
+        """End the browser if what is done here takes longer: a page whose script never ends answers no call.
+
+        Raises BrowserEnded then; the next call gets a fresh browser.
+        """
+        from playwright.sync_api import Error
+
+        is_ended = threading.Event()
+        pid = self._pid
+
+        def end() -> None:
+            is_ended.set()
+            if pid is not None:
+                with suppress(OSError):
+                    os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+        timer = threading.Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except (Error, TransientError):
+            if not is_ended.is_set():
+                raise
+            raise BrowserEnded(
+                f"{source}: a page kept the browser busy for over {seconds:.0f} s, and the browser was ended",
+                next_step="Open the page in a browser; if it hangs there too, its site has to repair it.",
+            ) from None
+        finally:
+            timer.cancel()
+
     def _started(self) -> Browser:
         try:
             from playwright.sync_api import Error, sync_playwright
@@ -115,16 +159,19 @@ class BrowserThread:
                 raise ConfigError(f"this export needs a browser, and {trouble}", next_step=DRIVER_HINT)
             self._playwright = sync_playwright().start()
         try:
-            return self._playwright.chromium.launch(
+            browser = self._playwright.chromium.launch(
                 executable_path=program,
                 headless=headless,
                 args=launch_args(),
                 slow_mo=0 if headless else _SLOW_MO_MS,
             )
+            self._pid = _process_of(browser)
+            return browser
         except Error as error:
             if not headless and "DISPLAY" in str(error):
                 raise ConfigError(
-                    "the browser cannot be shown: there is no display", next_step="Run without --headed."
+                    "the browser cannot be shown: there is no display",
+                    next_step="Run without --headed; `backhaul login` also takes a browser's cookies: --cookies.",
                 ) from None
             raise TransientError(f"{program.name} did not start: {first_line(error)}") from None
 
@@ -140,6 +187,16 @@ class BrowserThread:
         with suppress(Error):
             self._playwright.stop()
         self._browser = self._playwright = None
+
+
+def _process_of(browser: Browser) -> int | None:
+    """Return the number of Chromium's main process, which Playwright itself does not tell."""
+    wire = browser.new_browser_cdp_session()
+    try:
+        processes = wire.send("SystemInfo.getProcessInfo")["processInfo"]
+    finally:
+        wire.detach()
+    return next((int(each["id"]) for each in processes if each["type"] == "browser"), None)
 
 
 BROWSER = BrowserThread()
@@ -159,29 +216,70 @@ class BrowserSession:
         self._is_closed = False
         BROWSER.enter()
 
-    def sign_in(self) -> None:
+    def sign_in(self, evidence: Evidence | None = None) -> None:
         """Sign in by the form. Raises LoginRequired, TransientError, SourceChanged, ConfigError."""
         login = self._login
         if login is not None:
-            BROWSER.call(lambda: self._on_tab(LOGIN_TIMEOUT_S, lambda tab: sign_in_on(tab, login)))
+            BROWSER.call(lambda: self._on_tab(LOGIN_TIMEOUT_S, lambda tab: sign_in_on(tab, login), evidence))
 
-    def run(self, request: ExportRequest, slot: Slot) -> Landed:
+    def run(self, request: ExportRequest, slot: Slot, evidence: Evidence | None = None) -> Landed:
         """Do the steps of request and land its file. Raises what the other driver raises."""
-        saved = BROWSER.call(lambda: self._on_tab(request.timeout_s, lambda tab: visit(tab, request)))
+        saved = BROWSER.call(lambda: self._on_tab(request.timeout_s, lambda tab: visit(tab, request), evidence))
         try:
             return slot.adopt(saved.path, saved.suffix)
         finally:
             shutil.rmtree(saved.path.parent, ignore_errors=True)
 
+    def standing(self, evidence: Evidence | None = None) -> Standing:
+        """Look whether the session is signed in; sends no password. Raises TransientError, ConfigError."""
+        login = self._login
+        if login is None:
+            return Standing.UNCLEAR
+        return BROWSER.call(lambda: self._on_tab(LOGIN_TIMEOUT_S, lambda tab: standing_on(tab, login), evidence))
+
+    def sign_out(self, path: str) -> None:
+        """Sign out by the form or the address of path. Raises TransientError, SourceChanged, ConfigError."""
+        BROWSER.call(lambda: self._on_tab(LOGOUT_TIMEOUT_S, lambda tab: sign_out_on(tab, path)))
+
+    def sign_in_by_hand(self, login: FormLogin, timeout_s: float) -> None:
+        """Show the login page and wait until a person has signed in. Raises LoginRequired, TransientError."""
+        BROWSER.call(lambda: self._on_tab(timeout_s, lambda tab: wait_for_person(tab, login)))
+
     def cookies(self) -> list[Cookie]:
-        """Return the cookies of the session, for the other driver."""
-        return BROWSER.call(lambda: [_from_browser(found) for found in self._opened().cookies()])
+        """Return the cookies of the session, for the other driver. Raises TransientError if the browser is gone."""
+        return BROWSER.call(self._cookies)
+
+    def _cookies(self) -> list[Cookie]:
+        context = self._opened()
+        from playwright.sync_api import Error
+
+        try:
+            return [from_browser(found) for found in context.cookies()]
+        except Error as error:
+            raise TransientError(f"{self.source}: the browser failed: {first_line(error)}") from None
 
     def take_cookies(self, cookies: Iterable[Cookie]) -> None:
-        """Go on with the session that the other driver has signed in."""
-        taken = [_to_browser(cookie) for cookie in cookies]
+        """Go on with the session that the other driver has signed in; a cookie that Chromium refuses is left out."""
+        taken = [as_browser(cookie) for cookie in cookies]
         if taken:
-            BROWSER.call(lambda: self._opened().add_cookies(taken))
+            BROWSER.call(lambda: self._add(taken))
+
+    def _add(self, cookies: list[Any]) -> None:
+        context = self._opened()
+        from playwright.sync_api import Error
+
+        try:
+            context.add_cookies(cookies)
+        except Error:
+            # One that is refused has kept the others out.
+            for cookie in cookies:
+                with suppress(Error):
+                    context.add_cookies([cookie])
+
+    def drop_cookies(self) -> None:
+        """Forget every cookie: the session is worth nothing."""
+        if self._context is not None:
+            BROWSER.call(self._close_context)
 
     def close(self) -> None:
         """Close the pages; the browser goes with its last session."""
@@ -196,7 +294,7 @@ class BrowserSession:
             self._context = BROWSER.new_context()
         return self._context
 
-    def _on_tab(self, timeout_s: float, work: Callable[[Tab], T]) -> T:
+    def _on_tab(self, timeout_s: float, work: Callable[[Tab], T], evidence: Evidence | None = None) -> T:
         """Return what work does on a new tab, which is closed after it; on the browser's thread only."""
         context = self._opened()
         from playwright.sync_api import Error
@@ -209,11 +307,20 @@ class BrowserSession:
                 login=self._login,
                 allow_http=self._allow_http,
                 timeout_s=timeout_s,
+                evidence=evidence,
             )
-            try:
-                return work(tab)
-            finally:
-                tab.close()
+            with BROWSER.bounded(self.source, timeout_s + _OVERDUE_S):
+                try:
+                    return work(tab)
+                except (BackhaulError, SessionExpired, Error):
+                    if evidence is not None:
+                        show(tab.page, evidence)
+                    raise
+                finally:
+                    tab.close()
+        except BrowserEnded:
+            self._context = None
+            raise
         except Error as error:
             if "has been closed" in str(error) or "crashed" in str(error):
                 self._context = None
@@ -229,39 +336,3 @@ class BrowserSession:
             if self._context is not None:
                 self._context.close()
         self._context = None
-
-
-def _to_browser(cookie: Cookie) -> Any:
-    """Return cookie as Playwright takes it; the cookie jar calls the host localhost by another name."""
-    return {
-        "name": cookie.name,
-        "value": cookie.value or "",
-        "domain": "localhost" if cookie.domain == "localhost.local" else cookie.domain,
-        "path": cookie.path,
-        "secure": cookie.secure,
-        "httpOnly": cookie.has_nonstandard_attr("HttpOnly"),
-        "expires": cookie.expires if cookie.expires is not None else -1,
-    }
-
-
-def _from_browser(found: Any) -> Cookie:
-    domain = "localhost.local" if found["domain"] == "localhost" else found["domain"]
-    expires = int(found["expires"]) if found["expires"] > 0 else None
-    return Cookie(
-        version=0,
-        name=found["name"],
-        value=found["value"],
-        port=None,
-        port_specified=False,
-        domain=domain,
-        domain_specified=domain.startswith("."),
-        domain_initial_dot=domain.startswith("."),
-        path=found["path"],
-        path_specified=True,
-        secure=found["secure"],
-        expires=expires,
-        discard=expires is None,
-        comment=None,
-        comment_url=None,
-        rest={"HttpOnly": ""} if found["httpOnly"] else {},
-    )

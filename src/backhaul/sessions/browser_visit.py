@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from backhaul.errors import ConfigError, SourceChanged, TransientError
 from backhaul.sessions import forms
-from backhaul.sessions.answers import NoData, SessionExpired, no_file, suffix_of
+from backhaul.sessions.answers import NoData, SessionExpired, is_table_file, no_file, suffix_of
 from backhaul.sessions.pages import Page, is_page, path_of
 from backhaul.sessions.selectors import check_selector
 from backhaul.sessions.steps import (
@@ -211,14 +211,22 @@ def _saved(tab: Tab, download: BrowserDownload) -> Saved:
 
 
 def _page_in(saved: Saved, tab: Tab) -> Page | None:
-    """Return the page that a site has sent under the name of a file (it is not kept), or None for a file."""
+    """Return the page that a site has sent under the name of a file (it is not kept), or None for a file.
+
+    HTML that is a table, or too long for a page, is a file too; its proof has the last word.
+    """
     with saved.path.open("rb") as file:
         head = file.read(512)
         if not is_page(head, "", "attachment"):
             return None
         html = head + file.read(_PAGE_BYTES)
+        if file.read(1):
+            return None
+    page = Page.read(html, tab.page.url)
+    if is_table_file(page):
+        return None
     shutil.rmtree(saved.path.parent)
-    return Page.read(html, tab.page.url)
+    return page
 
 
 def _fresh_path() -> Path:

@@ -128,6 +128,15 @@ def submitted_form(button: HtmlElement) -> HtmlElement | None:
     return owner(button) if kind(button) in ("submit", "image") else None
 
 
+def form_to(page: Page, path: str) -> HtmlElement | None:
+    """Return the first form of page that is sent to path, which may be a whole address; None if there is none."""
+    wanted = urlsplit(page.address(path))[:3]
+    for form in page.tree.iter("form"):
+        if form.get("action") and urlsplit(page.address(form.get("action") or ""))[:3] == wanted:
+            return form
+    return None
+
+
 def is_disabled(control: HtmlElement) -> bool:
     """Tell whether control is disabled, by itself or by a fieldset around it (but for its legend)."""
     if control.get("disabled") is not None:

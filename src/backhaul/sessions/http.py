@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from http.cookiejar import Cookie
 from urllib.parse import urljoin
 
 from backhaul.errors import BackhaulError, SourceChanged, TransientError
 from backhaul.model import Landed
 from backhaul.sessions.answers import NeedsBrowser, Slot, check_status
-from backhaul.sessions.forms import owner, submission, submit_button, submitted_form
+from backhaul.sessions.evidence import Evidence
+from backhaul.sessions.forms import form_to, owner, submission, submit_button, submitted_form
 from backhaul.sessions.login import (
     FormLogin,
+    Standing,
     Verdict,
     check_verdict,
     has_captcha,
     has_captcha_script,
+    standing,
 )
 from backhaul.sessions.pages import Page
 from backhaul.sessions.steps import ExportRequest
@@ -24,6 +28,7 @@ from backhaul.sessions.visit import Visit
 from backhaul.sessions.wire import Answer, Wire
 
 LOGIN_TIMEOUT_S = 60.0
+LOGOUT_TIMEOUT_S = 10.0
 
 
 class HttpSession:
@@ -36,11 +41,13 @@ class HttpSession:
         homes = (base_url,) if login is None else (base_url, urljoin(base_url, login.path))
         self._wire = Wire(source, homes, allow_http=allow_http)
 
-    def sign_in(self) -> None:
+    def sign_in(self, evidence: Evidence | None = None) -> None:
         """Sign in by the form. Raises LoginRequired, TransientError, SourceChanged, NeedsBrowser."""
-        login = self._login
-        if login is None:
-            return
+        if self._login is not None:
+            with self._watched(evidence):
+                self._sign_in(self._login)
+
+    def _sign_in(self, login: FormLogin) -> None:
         deadline = time.monotonic() + LOGIN_TIMEOUT_S
         page = self._login_page(login, deadline)
         if page is None:
@@ -66,16 +73,39 @@ class HttpSession:
         answer = self._wire.submit(submission(form, button, page), page, deadline, is_secret=True)
         self._judge(login, answer)
 
-    def run(self, request: ExportRequest, slot: Slot) -> Landed:
+    def run(self, request: ExportRequest, slot: Slot, evidence: Evidence | None = None) -> Landed:
         """Do the steps of request and land its file.
 
         Raises SessionExpired, NoData, NeedsBrowser, SourceChanged, TransientError, ConfigError.
         """
         visit = Visit(self._wire, self._base_url, self._login, request)
-        try:
-            return visit.run(slot)
-        finally:
-            visit.close()
+        with self._watched(evidence):
+            try:
+                return visit.run(slot)
+            finally:
+                visit.close()
+
+    def standing(self, evidence: Evidence | None = None) -> Standing:
+        """Look whether the session is signed in; sends no password. Raises TransientError, ConfigError."""
+        login = self._login
+        if login is None:
+            return Standing.UNCLEAR
+        deadline = time.monotonic() + LOGIN_TIMEOUT_S
+        page = self._seen(urljoin(self._base_url, login.path), deadline)
+        return (
+            Standing.UNCLEAR if page is None else standing(login, page, lambda: self._seen(self._base_url, deadline))
+        )
+
+    def sign_out(self, path: str) -> None:
+        """Sign out by the form or the address of path. Raises TransientError, SourceChanged, ConfigError."""
+        deadline = time.monotonic() + LOGOUT_TIMEOUT_S
+        home = self._wire.get(self._base_url, deadline)
+        form = None if home.page is None else form_to(home.page, path)
+        if form is None or home.page is None:
+            home.close()
+            self._wire.get(urljoin(self._base_url, path), deadline).close()
+        else:
+            self._wire.submit(submission(form, submit_button(form), home.page), home.page, deadline).close()
 
     def cookies(self) -> list[Cookie]:
         """Return the cookies of the session, for the other driver."""
@@ -85,9 +115,29 @@ class HttpSession:
         """Go on with the session that the other driver has signed in."""
         self._wire.take_cookies(cookies)
 
+    def drop_cookies(self) -> None:
+        """Forget every cookie: the session is worth nothing."""
+        self._wire.drop_cookies()
+
     def close(self) -> None:
         """Close the connections."""
         self._wire.close()
+
+    @contextmanager
+    def _watched(self, evidence: Evidence | None) -> Iterator[None]:
+        self._wire.watch(evidence)
+        try:
+            yield
+        finally:
+            self._wire.watch(None)
+
+    def _seen(self, url: str, deadline: float) -> Page | None:
+        """Return the page at url, or None for an answer that tells nothing of who asks."""
+        answer = self._wire.get(url, deadline)
+        answer.close()
+        if answer.status == 429 or answer.status >= 500:
+            check_status(answer.asked, answer.status, answer.retry_after)
+        return answer.page if answer.status < 400 else None
 
     def _login_page(self, login: FormLogin, deadline: float) -> Page | None:
         """Return the login page, or None if the site holds us for signed in already."""

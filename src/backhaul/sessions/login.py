@@ -6,7 +6,7 @@ import math
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -56,6 +56,14 @@ class Verdict(Enum):
     CODE = "the site asks for a code (second factor)"
 
 
+class Standing(Enum):
+    """Whether a session is signed in, as far as looking tells."""
+
+    SIGNED_IN = "signed in"
+    SIGNED_OUT = "signed out"
+    UNCLEAR = "unclear: only an export shows"
+
+
 @dataclass(frozen=True)
 class FormLogin:
     """A login page with a user name, a password and a button.
@@ -65,6 +73,8 @@ class FormLogin:
         submit: the button, by default the form's own submit button.
         signed_in: a selector found only when signed in; without it, being signed in means that the answer has
             no password field and is not the login page.
+        logout: the address that signs out, for a site that lets an account in only once at a time: it is asked
+            at the end of each run, and no session is saved.
     """
 
     path: str
@@ -74,6 +84,7 @@ class FormLogin:
     password_field: str = _PASSWORD_FIELD
     submit: str | None = None
     signed_in: str | None = None
+    logout: str | None = None
 
     @property
     def account(self) -> tuple[str, str]:
@@ -117,6 +128,22 @@ def wants_sign_in(login: FormLogin | None, page: Page, asked: str) -> bool:
     return page.has(login.password_field) or not _same_path(path_of(asked), login.path)
 
 
+def standing(login: FormLogin, at_login: Page, at_home: Callable[[], Page | None]) -> Standing:
+    """Return what the login page, and the first page if that does not settle it, show of a session.
+
+    Some sites show the login form to those who are signed in too, and some a first page to those who are not.
+    """
+    if login.verdict(at_login) is Verdict.SIGNED_IN:
+        return Standing.SIGNED_IN
+    home = at_home()
+    if home is None:
+        return Standing.UNCLEAR
+    if home.has(login.signed_in):
+        return Standing.SIGNED_IN
+    is_login = login.shows_form(home) or (_same_path(home.path, login.path) and not _same_path(login.path, "/"))
+    return Standing.SIGNED_OUT if is_login else Standing.UNCLEAR
+
+
 def has_captcha(page: Page) -> bool:
     """Tell whether a person has to solve something on page before a password may be sent."""
     return page.has(_CAPTCHA)
@@ -158,7 +185,8 @@ def check_verdict(source: str, verdict: Verdict) -> None:
     if verdict is not Verdict.SIGNED_IN:
         raise LoginRequired(
             f"{source}: {verdict.value}",
-            next_step="Sign in by hand once in a browser on this machine, or ask for an account without it.",
+            next_step=f"Run `backhaul login SYSTEM` for the system that uses {source}: a person signs in once, and"
+            " later runs go on with that session. Or ask for an account without it.",
         )
 
 

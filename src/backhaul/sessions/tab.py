@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 
 from backhaul.errors import SourceChanged, TransientError
 from backhaul.sessions.answers import SessionExpired, check_address, check_home, check_status
+from backhaul.sessions.evidence import Asked, Evidence
 from backhaul.sessions.login import FormLogin, wants_sign_in
 from backhaul.sessions.pages import Page, path_of
 from backhaul.sessions.selectors import check_selector
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _ELEMENT_S = 30.0
 _VISIBLE_S = 1.0
 _TICK_S = 0.05
+_TOLD = ("document", "xhr", "fetch")
+"""The kinds of requests that evidence lists: pages and what scripts ask for, no pictures."""
 
 
 class Tab:
@@ -34,10 +37,11 @@ class Tab:
         login: FormLogin | None,
         allow_http: bool,
         timeout_s: float,
+        evidence: Evidence | None = None,
     ) -> None:
         self.page = page
         self.source = source
-        self._base_url = base_url
+        self.base_url = base_url
         self.login = login
         self._allow_http = allow_http
         self._seconds = timeout_s
@@ -48,6 +52,8 @@ class Tab:
         self.refused_status: int | None = None
         self.pages_seen = 0
         self._pending: Request | None = None
+        self._evidence = evidence
+        self._asked: dict[Request, Asked] = {}
         self._listen(page)
         page.context.on("page", self._listen)
 
@@ -59,7 +65,7 @@ class Tab:
 
     def open(self, path: str, *, check: bool = True) -> None:
         """Go to an address; check=False leaves it to the caller what the page is."""
-        address = urljoin(self._base_url, path)
+        address = urljoin(self.base_url, path)
         self.check_address(address)
         timeout = self.left_ms()
         self._go(lambda: self.page.goto(address, wait_until="domcontentloaded", timeout=timeout))
@@ -176,7 +182,7 @@ class Tab:
 
     def check_home(self, url: str, path: str) -> None:
         """Raise ConfigError if url is neither on the office's host nor on that of path."""
-        check_home(self.source, url, self._base_url, urljoin(self._base_url, path))
+        check_home(self.source, url, self.base_url, urljoin(self.base_url, path))
 
     def check_address(self, url: str) -> None:
         """Raise ConfigError for an address that would carry the session in clear over a network."""
@@ -228,6 +234,8 @@ class Tab:
         page.on("framenavigated", self._see)
 
     def _ask(self, request: Request) -> None:
+        if self._evidence is not None and request.resource_type in _TOLD:
+            self._asked[request] = self._evidence.ask(request.method, request.url)
         if _is_main(request, self.page):
             self._pending = request
 
@@ -236,6 +244,8 @@ class Tab:
         self.downloads.append(download)
 
     def _hear(self, response: Response) -> None:
+        if self._evidence is not None and (asked := self._asked.pop(response.request, None)) is not None:
+            self._evidence.hear(asked, response.status)
         if _is_main(response.request, self.page):
             self.answers.append(response)
         elif response.status >= 400 and response.request.resource_type in ("xhr", "fetch"):
@@ -247,6 +257,7 @@ class Tab:
             self._pending = None
 
     def _hear_failure(self, request: Request) -> None:
+        self._asked.pop(request, None)
         if _is_main(request, self.page):
             self._pending = None
             # ERR_ABORTED is how a navigation ends that turns into a download.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import ssl
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from http.cookiejar import Cookie
@@ -12,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from backhaul.errors import SourceChanged, TransientError
-from backhaul.sessions.answers import NeedsBrowser, check_address, check_home
+from backhaul.sessions.answers import NeedsBrowser, check_address, check_home, claims_file, is_table_file
+from backhaul.sessions.evidence import Asked, Evidence
 from backhaul.sessions.forms import Submission
 from backhaul.sessions.pages import Page, is_page, path_of
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT_S = 20.0
 _PAGE_BYTES = 16 * 1024 * 1024
+_CLAIMED_BYTES = 1024 * 1024
+"""HTML that came as a file and is longer is no login page; its proof looks at it as it does at every file."""
 _FILE_BYTES = 4 * 1024**3
 """The most that one answer may bring: a server that never ends would fill the disk."""
 _FREE_BYTES = 64 * 1024**2
@@ -52,8 +57,7 @@ class Answer:
         head = b"".join(self._head)
         self.page: Page | None = None
         if response.is_error or not head or is_page(head, self.content_type, self.disposition):
-            self.page = Page.read(self._whole(), self.url, response.charset_encoding)
-            self.close()
+            self.page = self._page(claims_file(self.content_type, self.disposition) and not response.is_error)
 
     @property
     def content_type(self) -> str:
@@ -79,14 +83,31 @@ class Answer:
         """Give the connection back."""
         self._response.close()
 
-    def _whole(self) -> bytes:
+    def _page(self, is_claimed: bool) -> Page | None:
+        """Return the page that has come; None for a table that came as a file, whose bytes stay to be read."""
         body = bytearray()
-        for chunk in self.chunks():
+        # Not by chunks(): leaving that one early would close what is still to come.
+        for chunk in itertools.chain(self._head, self._rest):
             body += chunk
+            if is_claimed and len(body) > _CLAIMED_BYTES:
+                self._head = [bytes(body)]
+                return None
             if len(body) > _PAGE_BYTES:
                 self.close()
                 raise SourceChanged(f"{self.asked} answered a page of over 16 MB where a page or a file was expected")
-        return bytes(body)
+        self.close()
+        page = Page.read(bytes(body), self.url, self._response.charset_encoding)
+        if not (is_claimed and is_table_file(page)):
+            return page
+        self._head, self._rest = [bytes(body)], iter(())
+        return None
+
+
+class _Watched(threading.local):
+    """What the requests of one thread are noted in, and the last of them."""
+
+    evidence: Evidence | None = None
+    asked: Asked | None = None
 
 
 class Wire:
@@ -99,9 +120,25 @@ class Wire:
         check_address(source, homes[0], allow_http=allow_http)
         self.source = source
         self._homes = homes
+        self._watched = _Watched()
         self._client = _client(source, homes[0], allow_http=allow_http)
+        self._client.event_hooks["request"].append(self._note_request)
+        self._client.event_hooks["response"].append(self._note_response)
         self._deadline = Deadline()
         bind(self._client, self._deadline)
+
+    def watch(self, evidence: Evidence | None) -> None:
+        """Note the requests of this thread, and the page they lead to, in evidence; None ends it."""
+        self._watched.evidence = evidence
+
+    def _note_request(self, request: httpx.Request) -> None:
+        if (evidence := self._watched.evidence) is not None:
+            self._watched.asked = evidence.ask(request.method, str(request.url))
+
+    def _note_response(self, response: httpx.Response) -> None:
+        evidence, asked = self._watched.evidence, self._watched.asked
+        if evidence is not None and asked is not None:
+            evidence.hear(asked, response.status_code)
 
     def cookies(self) -> list[Cookie]:
         """Return the cookies of the session, for the other driver."""
@@ -111,6 +148,10 @@ class Wire:
         """Go on with the session that the other driver has signed in."""
         for cookie in cookies:
             self._client.cookies.jar.set_cookie(cookie)
+
+    def drop_cookies(self) -> None:
+        """Forget every cookie."""
+        self._client.cookies.clear()
 
     def close(self) -> None:
         """Close the connections."""
@@ -165,7 +206,10 @@ class Wire:
         chunks = self._sent(asked, request, deadline)
         response = next(chunks)
         assert isinstance(response, httpx.Response)
-        return Answer(asked, response, chunks)  # type: ignore[arg-type]
+        answer = Answer(asked, response, chunks)  # type: ignore[arg-type]
+        if self._watched.evidence is not None and answer.page is not None:
+            self._watched.evidence.see(answer.page)
+        return answer
 
     def _request(self, method: str, url: str, **parts: Any) -> httpx.Request:
         try:
