@@ -3,6 +3,7 @@ from io import BytesIO
 from urllib.parse import parse_qsl, urlsplit
 
 import openpyxl
+import polars as pl
 import pytest
 
 from backhaul.sandbox import KEYS, SandboxBackOffice, Variant
@@ -128,3 +129,39 @@ def test_an_export_of_a_script_needs_the_token_as_a_header():
         answer = visitor.client.post("/user-front/unduh", data=fields, headers=headers)
 
         assert rows_in(answer).height == 16
+
+
+@pytest.mark.parametrize(
+    ("variant", "suffix", "kind", "start"),
+    [
+        (Variant.HTML, ".xls", "application/vnd.ms-excel", b"<html"),
+        (Variant.XLS, ".xls", "application/vnd.ms-excel", b"\xd0\xcf\x11\xe0"),
+        (Variant.PDF, ".pdf", "application/pdf", b"%PDF-1.4"),
+        (Variant.CSV, ".csv", "text/csv; charset=UTF-8", b"Transaksi ID,"),
+        (Variant.JSON, ".json", "application/json", b'{"status": "ok"'),
+    ],
+)
+def test_each_format_has_its_name_its_type_and_its_bytes(variant, suffix, kind, start):
+    with SandboxBackOffice(variant) as office, signed_in(office) as visitor:
+        answer = visitor.export(PAGES[0])
+
+        assert f'{suffix}"' in answer.headers["Content-Disposition"]
+        assert answer.headers["Content-Type"] == kind
+        assert answer.content.startswith(start)
+
+
+def test_the_old_workbook_is_read_by_another_reader():
+    with SandboxBackOffice(Variant.XLS) as office, signed_in(office) as visitor:
+        frame = pl.read_excel(BytesIO(visitor.export(PAGES[1]).content), infer_schema_length=0)
+
+        assert frame.shape == (50, 12)
+
+
+def test_the_json_and_the_pages_of_the_pdf_hold_all_rows():
+    with SandboxBackOffice(Variant.JSON) as office, signed_in(office) as visitor:
+        assert len(visitor.export(PAGES[1]).json()["data"]) == 50
+    with SandboxBackOffice(Variant.PDF) as office, signed_in(office) as visitor:
+        content = visitor.export(PAGES[1]).content
+
+        assert content.count(b"/Type /Page ") == 2
+        assert content.count(b"(Point Transaction ID)") == 2

@@ -1,4 +1,4 @@
-"""Run the sandbox back office by hand: `python -m backhaul.sandbox --variant links --fault captcha`."""
+"""Run the sandbox by hand: `python -m backhaul.sandbox --variant links --fault captcha`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import signal
 import threading
 
 from backhaul.sandbox import Fault, SandboxBackOffice, Variant
+from backhaul.sandbox.outside import Outside
 
 
 def main() -> None:
-    """Start the office, say where it is and how to sign in, and wait for Ctrl-C."""
+    """Start everything that the bundled systems talk to, print it as an `.env`, and wait for Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m backhaul.sandbox", description=__doc__)
     parser.add_argument("--port", type=int, default=8800, help="0 takes any free one (default: 8800)")
     parser.add_argument("--variant", type=Variant, default=Variant.STANDARD, help=", ".join(Variant))
@@ -24,10 +25,11 @@ def main() -> None:
         sandbox = SandboxBackOffice(given.variant, given.fault, port=given.port)
     except OSError as error:
         parser.error(f"port {given.port} cannot be used ({error.strerror}); name another one: --port 0 takes any")
-    with sandbox as office:
+    with Outside(sandbox) as outside:
         # As the lines of an .env, to be pasted there.
-        print(f"BACKEND_URL={office.url}\nBACKEND_USERNAME={office.username}\nBACKEND_PASSWORD={office.password}")
-        print(f"# Code, if one is asked for: {office.code}\n# Ctrl-C ends it.", flush=True)
+        for name, value in outside.settings.items():
+            print(f"{name}='{value}'" if value.startswith("{") else f"{name}={value}")
+        print(f"# Code, if one is asked for: {sandbox.code}\n# Ctrl-C ends it.", flush=True)
         try:
             # Waits in slices: on Windows an endless wait would not hear Ctrl-C.
             while not stopped.wait(0.5):

@@ -19,6 +19,16 @@ class Variant(StrEnum):
     """A filtered list whose address carries the dates, with a download link in a menu."""
     BACKGROUND = "background"
     """The file is prepared behind a waiting page that has to be asked again."""
+    HTML = "html"
+    """As standard, and the files are HTML tables named .xls."""
+    XLS = "xls"
+    """As standard, and the files are workbooks of old Excel."""
+    PDF = "pdf"
+    """As standard, and the files are PDF documents."""
+    CSV = "csv"
+    """As standard, and the files are comma-separated text."""
+    JSON = "json"
+    """As standard, and the files are JSON."""
 
 
 class Way(StrEnum):

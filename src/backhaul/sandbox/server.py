@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-import sys
-import threading
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,6 +14,7 @@ from backhaul.sandbox.exchange import Recorded, Reply, Request, page_reply
 from backhaul.sandbox.exports import Variant
 from backhaul.sandbox.faults import Fault, Faults, Moment, PlannedFault
 from backhaul.sandbox.pages import error_page
+from backhaul.sandbox.serving import SandboxServer, Serving, shut
 from backhaul.sandbox.site import Site
 from backhaul.sandbox.visits import COOKIE, Visit
 
@@ -46,12 +44,10 @@ class SandboxBackOffice:
         self.faults = Faults(faults)
         self._site = Site(variant, self.faults, ready_after)
         self._server = _Server(("127.0.0.1", port), self._site, self.faults)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="sandbox"
-        )
+        self._serving = Serving(self._server, "sandbox")
 
     def __enter__(self) -> SandboxBackOffice:
-        self._thread.start()
+        self._serving.start()
         return self
 
     def __exit__(
@@ -64,16 +60,12 @@ class SandboxBackOffice:
 
     def close(self) -> None:
         """Hang up on everybody and give the port back; may be called twice."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.hang_up()
-        self._server.server_close()
+        self._serving.close()
 
     @property
     def url(self) -> str:
         """The address, without a slash at the end."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self._server.url
 
     @property
     def username(self) -> str:
@@ -115,43 +107,12 @@ class SandboxBackOffice:
         self._site.visits.forget_all()
 
 
-class _Server(ThreadingHTTPServer):
-    # Threads are joined at the end, so that no socket outlives the office.
-    daemon_threads = False
-    request_queue_size = 64
-
+class _Server(SandboxServer):
     def __init__(self, address: tuple[str, int], site: Site, faults: Faults) -> None:
         super().__init__(address, _Handler)
         self.site = site
         self.faults = faults
         self.recorded: list[Recorded] = []
-        self.closing = threading.Event()
-        self._connections: set[socket.socket] = set()
-        self._lock = threading.Lock()
-
-    def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
-        if isinstance(request, socket.socket):
-            with self._lock:
-                self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
-        if isinstance(request, socket.socket):
-            with self._lock:
-                self._connections.discard(request)
-        super().shutdown_request(request)
-
-    def hang_up(self) -> None:
-        """End every connection that a visitor keeps open, then every wait: no late answer gets out."""
-        with self._lock:
-            for connection in self._connections:
-                _shut(connection)
-        self.closing.set()
-
-    def handle_error(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
-        # A visitor who leaves in the middle is no error of ours.
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -239,7 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
         if reply.is_cut:
             self.close_connection = True
-            _shut(self.connection)
+            shut(self.connection)
 
 
 def _failure(struck: Mapping[Fault, PlannedFault]) -> Reply | None:
@@ -252,11 +213,3 @@ def _failure(struck: Mapping[Fault, PlannedFault]) -> Reply | None:
     if Fault.UNAVAILABLE in struck:
         return page_reply(error_page("503", "Sedang dalam perawatan."), HTTPStatus.SERVICE_UNAVAILABLE)
     return None
-
-
-def _shut(connection: socket.socket) -> None:
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        # Gone already: the visitor was faster.
-        return

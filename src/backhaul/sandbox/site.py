@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta, timezone
 from http import HTTPStatus
 
 from backhaul.sandbox.data import KEYS, Row, Table, columns_of, made_up_rows, rows_between
+from backhaul.sandbox.documents import document_of
 from backhaul.sandbox.exchange import Reply, Request, Route, Routes, file_reply, page_reply, redirect
 from backhaul.sandbox.exports import (
     ExportPage,
@@ -56,6 +57,7 @@ class Site:
         self._is_in_background = variant is Variant.BACKGROUND
         self._ready_after = ready_after
         self._pages = export_pages(variant)
+        self._document = document_of(variant)
         self._usual_columns = {stream: columns_of(rows) for stream, rows in self.data.items()}
         self._lock = threading.Lock()
         self._preparations: dict[str, _Preparation] = {}
@@ -139,9 +141,11 @@ class Site:
         days = (None, None) if is_all else _as_dates(_sent_days(page, fields))
         table = spoiled_table(self._table(page, *days), struck, KEYS[page.stream])
         # The name carries the day of the download, not the days of the rows: back offices do that.
-        name = f"{page.stream}_{datetime.now(_WIB):%Y-%m-%d}.xlsx"
-        reply = file_reply(spoiled_file(table, struck, request.visit.token), name)
-        return _badly_sent(reply, struck)
+        name = f"{page.stream}_{datetime.now(_WIB):%Y-%m-%d}{self._document.suffix}"
+        body = spoiled_file(table, struck, request.visit.token, self._document.write)
+        reply = file_reply(body, name)
+        headers = {**reply.headers, "Content-Type": self._document.content_type}
+        return _badly_sent(replace(reply, headers=headers), struck)
 
     def _table(self, page: ExportPage, start: date | None, end: date | None) -> Table:
         rows = list(self.data[page.stream])

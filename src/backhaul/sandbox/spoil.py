@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 from backhaul.sandbox.data import Row, Table
 from backhaul.sandbox.faults import Fault
@@ -40,8 +40,10 @@ def spoiled_table(table: Table, faults: Container[Fault], key: str) -> Table:
     return table
 
 
-def spoiled_file(table: Table, faults: Container[Fault], token: str) -> bytes:
-    """Return the bytes that are sent as table's workbook."""
+def spoiled_file(
+    table: Table, faults: Container[Fault], token: str, write: Callable[[Table], bytes] = xlsx_bytes
+) -> bytes:
+    """Return the bytes that are sent as table's file, which `write` makes where no fault has another."""
     if Fault.LOGIN_PAGE_AS_FILE in faults:
         return login_page(token, None, has_captcha=False).encode()
     if Fault.ERROR_PAGE_AS_FILE in faults:
@@ -52,5 +54,5 @@ def spoiled_file(table: Table, faults: Container[Fault], token: str) -> bytes:
         return NOISE
     if Fault.CSV_AS_XLSX in faults:
         return csv_bytes(table)
-    body = bomb_bytes() if Fault.BOMB in faults else xlsx_bytes(table)
+    body = bomb_bytes() if Fault.BOMB in faults else write(table)
     return body[: len(body) * 2 // 3] if Fault.TRUNCATED in faults else body
