@@ -1,13 +1,17 @@
 """Every source passes the contract."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from backhaul import BackOffice, FormLogin
 from backhaul.model import Stream
 from backhaul.sandbox import SandboxBackOffice
+from backhaul.sources import DropFolder
 from backhaul.testing import SourceContract
 
 
@@ -32,3 +36,15 @@ class TestBackOfficeByHttp(SourceContract):
 @pytest.mark.browser
 class TestBackOfficeByBrowser(TestBackOfficeByHttp):
     driver = "browser"
+
+
+class TestDropFolder(SourceContract):
+    uses_window = False
+
+    @contextmanager
+    def outside(self) -> Iterator[Stream]:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "orders.csv"
+            file.write_text("Order ID,total\n007,5\n008,9\n", encoding="utf-8")
+            os.utime(file, (1_757_600_000, 1_757_600_000))
+            yield DropFolder(folder).files("orders", key="Order ID", pattern="*.csv")

@@ -1,4 +1,4 @@
-"""How values are kept in SQLite, and that widening a column keeps every one of them."""
+"""How values are kept in SQL databases, and that widening a column keeps every one of them."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -12,25 +12,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backhaul import Warehouse
+from backhaul.destinations import sql_postgres
 from backhaul.destinations.sql_kinds import (
+    NUMBER,
     REAL,
     TEXT,
     UNKNOWN,
     Form,
     Kind,
-    kind_of_declared,
     kind_of_dtype,
     widened,
 )
+from backhaul.destinations.sql_sqlite import declared, kind_of_declared
 from backhaul.testing.batches import BatchMaker
 
 INTEGER, BOOLEAN, DATE = Kind(Form.INTEGER), Kind(Form.BOOLEAN), Kind(Form.DATE)
 MOMENT, RUPIAH, CENTS = Kind(Form.MOMENT), Kind(Form.MONEY, 0), Kind(Form.MONEY, 2)
 KINDS = st.sampled_from([TEXT, REAL, UNKNOWN, INTEGER, BOOLEAN, DATE, MOMENT, RUPIAH, CENTS])
+OF_POSTGRES = st.sampled_from([NUMBER, Kind(Form.FOREIGN, native="uuid"), Kind(Form.FOREIGN, native="inet")])
+ALL_KINDS = KINDS | OF_POSTGRES
 MOMENTS = [datetime(2025, 9, 12, 1, 2, 3, 456, tzinfo=UTC), None]
 
 
-@given(KINDS, KINDS, KINDS)
+@given(ALL_KINDS, ALL_KINDS, ALL_KINDS)
 def test_widening_does_not_depend_on_the_order(one: Kind, two: Kind, three: Kind) -> None:
     both = widened(one, two)
 
@@ -41,11 +45,34 @@ def test_widening_does_not_depend_on_the_order(one: Kind, two: Kind, three: Kind
 
 @given(KINDS)
 def test_a_kind_is_read_back_from_its_declaration(kind: Kind) -> None:
-    assert kind_of_declared(kind.declared) == kind
+    assert kind_of_declared(declared(kind)) == kind
+
+
+@given(ALL_KINDS)
+def test_postgres_reads_a_kind_back_from_its_declaration(kind: Kind) -> None:
+    # What has no value yet is text there, with a comment.
+    assert sql_postgres.kind_of_declared(sql_postgres.declared(kind)) == (TEXT if kind == UNKNOWN else kind)
 
 
 @pytest.mark.parametrize(
-    ("declared", "kind"),
+    ("word", "kind"),
+    [
+        ("character varying(20)", TEXT),
+        ("smallint", INTEGER),
+        ("numeric(10,2)", CENTS),
+        ("numeric", NUMBER),
+        ("numeric(3,-2)", Kind(Form.FOREIGN, native="numeric(3,-2)")),
+        ("timestamp without time zone", MOMENT),
+        ("timestamp(0) with time zone", Kind(Form.FOREIGN, native="timestamp(0) with time zone")),
+        ("text[]", Kind(Form.FOREIGN, native="text[]")),
+    ],
+)
+def test_a_foreign_type_is_read_as_postgres_calls_it(word: str, kind: Kind) -> None:
+    assert sql_postgres.kind_of_declared(word) == kind
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
     [
         ("varchar(20)", TEXT),
         ("bigint unsigned", INTEGER),
@@ -58,8 +85,8 @@ def test_a_kind_is_read_back_from_its_declaration(kind: Kind) -> None:
         ("", UNKNOWN),
     ],
 )
-def test_a_foreign_declaration_is_read_as_sqlite_reads_it(declared: str, kind: Kind) -> None:
-    assert kind_of_declared(declared) == kind
+def test_a_foreign_declaration_is_read_as_sqlite_reads_it(word: str, kind: Kind) -> None:
+    assert kind_of_declared(word) == kind
 
 
 @pytest.mark.parametrize(

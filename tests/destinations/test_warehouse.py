@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 
 from backhaul import Setting, Warehouse
-from backhaul.destinations import warehouse as module
+from backhaul.destinations import sql_file as module
 from backhaul.errors import ConfigError, DeliveryError, TransientError
 from backhaul.model import Counts
 from backhaul.testing.batches import BatchMaker
@@ -387,9 +387,9 @@ def test_a_database_locked_by_another_program_may_be_tried_again(
     assert warehouse.write(maker.stream, changes) == Counts(new=1)
 
 
-def test_only_sqlite_is_supported_and_said_so(maker: BatchMaker) -> None:
-    with pytest.raises(ConfigError, match="postgresql:// is not supported"):
-        merge(Warehouse("postgresql://host/db"), maker, ORDERS)
+def test_a_database_that_is_not_supported_is_told(maker: BatchMaker) -> None:
+    with pytest.raises(ConfigError, match="mysql:// is not supported"):
+        merge(Warehouse("mysql://host/db"), maker, ORDERS)
 
 
 def test_a_path_may_be_an_sqlite_address(path: Path, maker: BatchMaker) -> None:

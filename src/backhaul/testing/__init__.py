@@ -1,7 +1,14 @@
 """Contract suites for authors of sources and destinations, and what tests need to use them."""
 
-from backhaul.testing.batches import BatchMaker
-from backhaul.testing.destinations import DestinationContract
-from backhaul.testing.sources import SourceContract
+import pytest
+
+# So that a failed assertion of a suite shows its values; it has to be said before the suites are imported.
+pytest.register_assert_rewrite(
+    "backhaul.testing.destinations", "backhaul.testing.lasting", "backhaul.testing.sources"
+)
+
+from backhaul.testing.batches import BatchMaker  # noqa: E402
+from backhaul.testing.destinations import DestinationContract  # noqa: E402
+from backhaul.testing.sources import SourceContract  # noqa: E402
 
 __all__ = ["BatchMaker", "DestinationContract", "SourceContract"]

@@ -45,12 +45,13 @@ class BatchMaker:
     folder: Path
     key: tuple[str, ...] = ("id",)
     table: str = "orders"
+    complete: bool = False
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
     def stream(self) -> Stream:
         """The stream that the batches belong to."""
-        return Stream(name=self.table, source=NoSource(), request=None, key=self.key)
+        return Stream(name=self.table, source=NoSource(), request=None, key=self.key, complete=self.complete)
 
     def batch(self, *frames: pl.DataFrame) -> Batch:
         """Return a staged batch with the rows of frames, one part for each."""

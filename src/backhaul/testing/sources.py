@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 import pytest
@@ -22,6 +23,9 @@ WINDOW = Window(date(2025, 9, 12), date(2025, 9, 12), "Asia/Jakarta")
 
 class SourceContract:
     """The contract of `open`, `fetch` and `parse`. Override `outside`; the stream's window is WINDOW."""
+
+    uses_window: ClassVar[bool] = True
+    """Whether the source is asked for days; the files of one that is not have no window."""
 
     def outside(self) -> AbstractContextManager[Stream]:
         """Start what the source talks to, and give a stream of the source; at the end the outside is gone."""
@@ -63,7 +67,7 @@ class SourceContract:
         for file in files:
             content = file.path.read_bytes()
             assert (file.sha256, file.size_bytes) == (hashlib.sha256(content).hexdigest(), len(content))
-            assert file.window == WINDOW
+            assert file.window == (WINDOW if self.uses_window else None)
         assert {path for path in landing.folder.rglob("*") if path.is_file()} == {file.path for file in files}
 
     def test_parse_needs_nothing_but_the_file_and_gives_the_same_rows_each_time(

@@ -1,0 +1,88 @@
+"""Google Sheets: a tab that people work in, merged by key without harming what they typed there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from backhaul.config import Secret, Setting, Text, text
+from backhaul.destinations.google_client import Access, Patience, access_to, connected
+from backhaul.destinations.sheet_view import id_of
+from backhaul.errors import DeliveryError
+
+if TYPE_CHECKING:
+    from backhaul.destinations.sheet_calls import Calls
+    from backhaul.model import Batch, Changes, Counts, Stream
+
+
+@dataclass(frozen=True)
+class GoogleSheet:
+    """A tab of a spreadsheet that is shared with a service account as Editor.
+
+    New rows go below the last one, changed cells are rewritten where they stand; columns of people, formulas and
+    other tabs are not touched, and a delivered row that a person deletes is not added again. What was delivered is
+    remembered in a hidden tab beside it.
+
+    Args:
+        sheet: the spreadsheet's address or id.
+        tab: the tab's name; without one, the first tab.
+        account: the service account's key in any form of `google_keys.load_account`, or the path of its file.
+        name: unique within a stream; two sheets of one stream need two names.
+        patience: how long calls are tried, and by which clock.
+    """
+
+    sheet: Text
+    tab: Text | None = None
+    account: Text = field(default=Secret("GOOGLE_SERVICE_ACCOUNT_JSON", also=("CREDENTIALS_FILE",)), repr=False)
+    api_url: Text = field(default=Setting("GOOGLE_API_URL", default="https://sheets.googleapis.com"))
+    name: str = "google sheet"
+    patience: Patience = field(default=Patience(), repr=False)
+
+    def compare(self, stream: Stream, batch: Batch) -> Changes:
+        """Classify each row of batch against the sheet; reads only.
+
+        Raises DeliveryError for what a person must put right in the sheet, TransientError, ConfigError for the key.
+        """
+        from backhaul.destinations.sheet_delivery import Delivery
+
+        with self._calls() as (calls, _):
+            return Delivery(calls, stream, batch).compare()
+
+    def write(self, stream: Stream, changes: Changes) -> Counts:
+        """Add the new rows and rewrite the changed cells, chunk by chunk, each chunk whole or not at all.
+
+        Everything is looked at anew: people may have edited since the comparison. Raises the same as `compare`.
+        """
+        from backhaul.destinations.sheet_delivery import Delivery
+
+        found = changes.counts
+        if not found.new and not found.updated and not found.removed:
+            return found
+        with self._calls() as (calls, access), access.turn(calls.spreadsheet):
+            return Delivery(calls, stream, changes.batch).write(changes)
+
+    def check(self) -> str:
+        """Return a line that says which spreadsheet and tab this is; proves key and sharing. Raises our errors."""
+        with self._calls() as (calls, access):
+            title, tabs = calls.tabs()
+        shown = [place.title for place, is_hidden in tabs if not is_hidden]
+        wanted = calls.tab or (shown[0] if shown else "")
+        if wanted.casefold() not in (each.title.casefold() for each, _ in tabs):
+            there = ", ".join(map(repr, shown))
+            raise DeliveryError(
+                f"{self.name}: there is no tab {wanted!r}; the spreadsheet has {there}",
+                next_step=f"Give the tab its name {wanted!r} back, or name another one in the pipeline.",
+            )
+        return f"{title}, tab {wanted}, shared with {access.account.client_email}"
+
+    @contextmanager
+    def _calls(self) -> Iterator[tuple[Calls, Access]]:
+        from backhaul.destinations.sheet_calls import Calls
+
+        access = access_to(text(self.account), text(self.api_url), self.patience)
+        spreadsheet = id_of(text(self.sheet))
+        tab = (text(self.tab) or None) if self.tab is not None else None
+        with connected(access, self.name) as client:
+            yield Calls(client, spreadsheet, tab, self.name, access.hints, self.patience.sleep), access
