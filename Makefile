@@ -6,11 +6,12 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 PACKAGES := $(VENV)/.packages
 BROWSER := $(VENV)/.browser
+POSTGRES := $(VENV)/.postgres
 PRIVATE_BROWSER := $(wildcard build/browser)
 PYTEST := $(RUN) pytest -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench lock reference clean check
+.PHONY: help demo test test-all bench lock reference catalogues clean check
 
 help:
 	@echo "make demo       run every system on the sandbox and show what happened"
@@ -18,6 +19,7 @@ help:
 	@echo "make test-all   the same, and the slow tests"
 	@echo "make bench      measure against other ways of doing the same"
 	@echo "make reference  write docs/reference anew from the code"
+	@echo "make catalogues compile the languages' catalogues"
 	@echo "make lock       renew requirements.lock"
 	@echo "make clean      remove what the targets made"
 
@@ -29,6 +31,10 @@ $(BROWSER): $(PACKAGES)
 	@$(PYTHON) tools/bootstrap.py browser
 	@touch $@
 
+$(POSTGRES): $(PACKAGES)
+	@$(PYTHON) tools/bootstrap.py postgres
+	@touch $@
+
 demo: $(PACKAGES)
 	@$(RUN) backhaul demo
 
@@ -38,10 +44,10 @@ check: $(PACKAGES)
 	$(RUN) mypy
 	$(VENV)/bin/lint-imports
 
-test: check $(BROWSER)
+test: check $(BROWSER) $(POSTGRES)
 	@$(MAKE) --no-print-directory fast-tests
 
-test-all: check $(BROWSER)
+test-all: check $(BROWSER) $(POSTGRES)
 	@$(MAKE) --no-print-directory all-tests
 
 # Targets of their own, because a private Chromium may exist only after $(BROWSER) is made.
@@ -73,6 +79,9 @@ lock: $(PACKAGES)
 
 reference: $(PACKAGES)
 	@$(RUN) tools.reference
+
+catalogues: $(PACKAGES)
+	@$(RUN) tools.catalogues
 
 clean:
 	rm -rf .venv .venv-bench build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -6,10 +6,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import merge, office, start
+from benchmarks import andalan, merge, office, start
 from benchmarks.figures import Figure, Options, table
 
-BENCHMARKS = {"start": start.figures, "office": office.figures, "merge": merge.figures}
+BENCHMARKS = {
+    "start": start.figures,
+    "office": office.figures,
+    "merge": merge.figures,
+    "andalan": andalan.figures,
+}
 
 
 def main() -> int:

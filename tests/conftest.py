@@ -13,7 +13,7 @@ from hypothesis import settings
 settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("repeatable")
 
-OURS = ("BACKEND_", "BACKHAUL_", "SHEET_", "TELEGRAM_")
+OURS = ("APPRISE_", "BACKEND_", "BACKHAUL_", "CREDENTIALS_", "DISABLE_", "GOOGLE_", "RENDER_", "SHEET_", "TELEGRAM_")
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +22,7 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(OURS):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
 
 
 def browser_is_there() -> bool:
@@ -32,9 +33,13 @@ def browser_is_there() -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests marked `browser` out where there is no Chromium, and say so."""
-    chosen = [item for item in items if item.get_closest_marker("browser")]
-    if chosen and not browser_is_there():
-        print(f"No Chromium: {len(chosen)} browser tests are left out.", file=sys.stderr)
-        config.hook.pytest_deselected(items=chosen)
-        items[:] = [item for item in items if item not in chosen]
+    """Leave the tests out that need a Chromium or a PostgreSQL where there is none, and say so."""
+    from tests import postgres
+
+    needs = {"browser": ("Chromium", browser_is_there), "postgres": ("PostgreSQL", postgres.is_there)}
+    for marker, (what, is_there) in needs.items():
+        chosen = [item for item in items if item.get_closest_marker(marker)]
+        if chosen and not is_there():
+            print(f"No {what}: {len(chosen)} tests are left out.", file=sys.stderr)
+            config.hook.pytest_deselected(items=chosen)
+            items[:] = [item for item in items if item not in chosen]

@@ -1,7 +1,8 @@
-"""Set up what `make` needs, from nothing but Python: a virtual environment, and Chromium when asked.
+"""Set up what `make` needs, from nothing but Python: a virtual environment; Chromium and PostgreSQL when asked.
 
     python3 tools/bootstrap.py packages    make .venv from requirements.lock
     python3 tools/bootstrap.py browser     find Chromium or install it; never fails
+    python3 tools/bootstrap.py postgres    find PostgreSQL's programs or unpack them; never fails
 
 It runs before anything is installed, so it imports the standard library only. Each step has a way for the
 administrator of a machine and one for everybody else. Whatever indexes and proxies pip and apt are told to
@@ -22,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 BUILD = ROOT / "build"
 PRIVATE_BROWSER = BUILD / "browser"
+PRIVATE_POSTGRES = BUILD / "postgres"
 DRIVER_LIBRARY = "libatomic1"  # Playwright's own node needs it; a small Debian lacks it
 STARTER = """#!/bin/sh
 LD_LIBRARY_PATH="{libraries}" FONTCONFIG_FILE="{fonts}" exec "{program}" "$@"
@@ -236,9 +238,42 @@ def browser() -> None:
     say("No Chromium found or installable: the browser parts are left out, everything else works.")
 
 
+def postgres_works() -> bool:
+    """Return whether the tests find a PostgreSQL that they can start."""
+    question = "from tests.postgres import is_there\nraise SystemExit(not is_there())"
+    return works([venv_python(), "-c", question], timeout_s=60.0)
+
+
+def postgres_by_private_apt() -> bool:
+    """Unpack Debian's PostgreSQL and all that the machine lacks for it; nothing starts by itself."""
+    apt = PrivateApt(BUILD / "apt")
+    return apt.unpack("postgresql", target=PRIVATE_POSTGRES, with_dependencies=True) and postgres_works()
+
+
+def postgres_by_administrator() -> bool:
+    """Install Debian's PostgreSQL, where the account that the tests use cannot reach this folder."""
+    return apt_install("postgresql") and postgres_works()
+
+
+WAYS_TO_POSTGRES: tuple[Callable[[], bool], ...] = (postgres_by_private_apt, postgres_by_administrator)
+
+
+def postgres() -> None:
+    """Find PostgreSQL or unpack it; where neither works, say so, because everything else works without."""
+    if postgres_works():
+        return
+    shutil.rmtree(PRIVATE_POSTGRES, ignore_errors=True)
+    say("Setting up PostgreSQL for the database tests (about a minute, once) ...")
+    if any(way() for way in WAYS_TO_POSTGRES):
+        say("PostgreSQL is ready.")
+        return
+    shutil.rmtree(PRIVATE_POSTGRES, ignore_errors=True)
+    say("No PostgreSQL found or installable: its tests are left out, everything else works.")
+
+
 def main(arguments: list[str]) -> int:
     """Run the step that is named; return the exit code of the process."""
-    steps = {"packages": packages, "browser": browser}
+    steps = {"packages": packages, "browser": browser, "postgres": postgres}
     if len(arguments) != 1 or arguments[0] not in steps:
         print(__doc__)
         return 2

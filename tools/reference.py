@@ -5,6 +5,7 @@ python -m tools.reference    writes the pages; a test fails while they differ fr
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -31,16 +32,24 @@ def commands() -> Iterator[str]:
     from backhaul.cli.app import app
 
     group: Any = get_command(app)
-    context = group.make_context("backhaul", ["--help"], resilient_parsing=True)
+    yield from _commands_of(group, group.make_context("backhaul", ["--help"], resilient_parsing=True), "backhaul")
+
+
+def _commands_of(group: Any, context: Any, before: str) -> Iterator[str]:
+    """Yield the lines about the commands of a group, and of the groups inside it."""
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command.hidden:
             continue
         shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
         usage = [_argument(parameter) for parameter in shown if parameter.param_type_name == "argument"]
-        yield from (f"## backhaul {name}", "", f"    {' '.join(['backhaul', name, *usage, '[OPTIONS]'])}", "")
+        whole, is_group = f"{before} {name}", hasattr(command, "list_commands")
+        words = [whole, *usage, *(["COMMAND"] if is_group else []), "[OPTIONS]"]
+        yield from (f"## {whole}", "", f"    {' '.join(words)}", "")
         yield from (_as_markdown(command.help or ""), "")
         yield from ("| option | meaning |", "|---|---|", *(_row(parameter) for parameter in shown), "")
+        if is_group:
+            yield from _commands_of(command, context, whole)
 
 
 def _argument(parameter: Any) -> str:
@@ -97,9 +106,34 @@ def _signature(value: Callable[..., object]) -> str:
 
 
 def _plain(parameter: inspect.Parameter) -> inspect.Parameter:
-    """Return parameter without its type, and with an enum's member as the text that stands for it."""
+    """Return parameter without its type, and with its default as a pipeline's author would write it."""
     plain = parameter.replace(annotation=inspect.Parameter.empty)
-    return plain.replace(default=parameter.default.value) if isinstance(parameter.default, Enum) else plain
+    return plain.replace(default=_written(parameter.default))
+
+
+class _Written:
+    """A default whose repr is how it is written in a pipeline."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _written(default: object) -> object:
+    import backhaul
+
+    if isinstance(default, Enum):
+        return default.value
+    if isinstance(default, backhaul.Setting):
+        return _Written(f'{type(default).__name__}("{default.name}")')
+    for name in backhaul.__all__:
+        if name.isupper() and getattr(backhaul, name) is default:
+            return _Written(name)
+    if dataclasses.is_dataclass(default) and not isinstance(default, type) and default == type(default)():
+        return _Written(f"{type(default).__name__}()")
+    return _Written(f"{default.__name__}") if inspect.isfunction(default) else default
 
 
 def _documentation(value: object) -> str:

@@ -12,18 +12,30 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from backhaul.config import Secret, Setting
-    from backhaul.destinations import Warehouse
-    from backhaul.engine.pipeline import Pipeline, Schedule
-    from backhaul.model import RowCheck, Severity, Stream, TableCheck, Window
+    from backhaul.destinations import CsvFiles, ExcelWorkbook, GoogleSheet, Warehouse
+    from backhaul.engine.derived import Derived
+    from backhaul.engine.pipeline import AlertRules, Pipeline, Schedule
+    from backhaul.model import Retention, RowCheck, Severity, Stream, TableCheck, Window
+    from backhaul.notify import ALERTS, EVERY_RUN, Apprise, Telegram
     from backhaul.quality import checks
     from backhaul.sessions import steps
     from backhaul.sessions.login import FormLogin
-    from backhaul.sources import BackOffice
+    from backhaul.sources import BackOffice, DropFolder
 
 _HOMES = {
+    "ALERTS": "backhaul.notify",
+    "EVERY_RUN": "backhaul.notify",
+    "AlertRules": "backhaul.engine.pipeline",
+    "Apprise": "backhaul.notify",
     "BackOffice": "backhaul.sources",
+    "CsvFiles": "backhaul.destinations",
+    "Derived": "backhaul.engine.derived",
+    "DropFolder": "backhaul.sources",
+    "ExcelWorkbook": "backhaul.destinations",
     "FormLogin": "backhaul.sessions.login",
+    "GoogleSheet": "backhaul.destinations",
     "Pipeline": "backhaul.engine.pipeline",
+    "Retention": "backhaul.model",
     "RowCheck": "backhaul.model",
     "Schedule": "backhaul.engine.pipeline",
     "Secret": "backhaul.config",
@@ -31,6 +43,7 @@ _HOMES = {
     "Severity": "backhaul.model",
     "Stream": "backhaul.model",
     "TableCheck": "backhaul.model",
+    "Telegram": "backhaul.notify",
     "Warehouse": "backhaul.destinations",
     "Window": "backhaul.model",
     "checks": "backhaul.quality",
@@ -38,9 +51,19 @@ _HOMES = {
 }
 
 __all__ = [
+    "ALERTS",
+    "EVERY_RUN",
+    "AlertRules",
+    "Apprise",
     "BackOffice",
+    "CsvFiles",
+    "Derived",
+    "DropFolder",
+    "ExcelWorkbook",
     "FormLogin",
+    "GoogleSheet",
     "Pipeline",
+    "Retention",
     "RowCheck",
     "Schedule",
     "Secret",
@@ -48,6 +71,7 @@ __all__ = [
     "Severity",
     "Stream",
     "TableCheck",
+    "Telegram",
     "Warehouse",
     "Window",
     "checks",

@@ -13,7 +13,7 @@ from typing import Any
 
 from backhaul.sandbox import SandboxBackOffice
 
-SYSTEMS = Path(__file__).resolve().parents[2] / "systems"
+SYSTEMS = Path(__file__).resolve().parents[1] / "systems"
 DAY = "2025-09-12"
 
 

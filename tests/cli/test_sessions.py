@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from backhaul.cli.app import app
 from backhaul.sandbox import SandboxBackOffice
-from backhaul.sandbox.faults import Fault
-from backhaul.sandbox.visits import COOKIE
+from backhaul.sandbox.office.faults import Fault
+from backhaul.sandbox.office.visits import COOKIE
 from backhaul.sealing import new_key
 from tests.cli.shop import DAY, Shop
 

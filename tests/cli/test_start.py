@@ -73,7 +73,8 @@ def test_init_twice_changes_nothing(bare: Shop) -> None:
 def test_init_copies_a_system_and_says_where_to_go(bare: Shop) -> None:
     document = bare.document("init", "--from", "andalan", "shop")
 
-    assert document["settings"] == ["BACKEND_URL", "BACKEND_USERNAME", "BACKEND_PASSWORD"]
+    assert document["settings"][:4] == ["BACKEND_URL", "BACKEND_USERNAME", "BACKEND_PASSWORD", "SHEET_TRANSAKSI"]
+    assert {"GOOGLE_SERVICE_ACCOUNT_JSON", "TELEGRAM_TOKEN", "TELEGRAM_CHAT_ID"} <= set(document["settings"])
     assert (bare.folder / "shop" / "systems" / "andalan" / "pipeline.py").exists()
     assert "cd shop" in bare.call("init", "--from", "andalan", "shop").stdout
 

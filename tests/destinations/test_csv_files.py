@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backhaul.destinations import CsvFiles
-from backhaul.destinations.csv_table import CsvTable
+from backhaul.destinations.csv.table import CsvTable
 from backhaul.destinations.whole_file import WholeFile
 from backhaul.errors import ConfigError, DeliveryError, TransientError
 from backhaul.model import Counts, RowClass, Stream
@@ -259,7 +259,7 @@ def test_options_that_mean_nothing_are_refused_at_once(wrong):
 
 
 def test_a_file_of_many_blocks_is_merged_like_one(target, maker, monkeypatch):
-    monkeypatch.setattr("backhaul.destinations.csv_table.BLOCK_BYTES", 50)
+    monkeypatch.setattr("backhaul.destinations.csv.table.BLOCK_BYTES", 50)
     note = 'line "one"\nline two, ' * 3
     frame = pl.DataFrame({"id": [f"{number}" for number in range(50)], "note": [note] * 50})
     merge(target, maker, frame)

@@ -25,7 +25,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.table import Table
 
 from backhaul.destinations import ExcelWorkbook
-from backhaul.destinations.excel_cells import escaped, unescaped
+from backhaul.destinations.excel.cells import escaped, unescaped
 from backhaul.errors import ConfigError, DeliveryError, TransientError
 from backhaul.formats import read_table
 from backhaul.model import Counts, Stream
@@ -629,7 +629,7 @@ def test_a_workbook_is_named_xlsx(tmp_path, maker):
 def test_without_the_package_the_extra_is_named(tmp_path):
     code = (
         "import sys; sys.modules['openpyxl'] = None\n"
-        "from backhaul.destinations.excel_file import library\n"
+        "from backhaul.destinations.excel.file import library\n"
         "from backhaul.errors import ConfigError\n"
         "try:\n    library()\nexcept ConfigError as error:\n    print(error.next_step)"
     )

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backhaul.destinations.google_keys import load_account
+from backhaul.destinations.google.keys import load_account
 from backhaul.errors import ConfigError
 
 EMAIL = "robot@made-up.iam.gserviceaccount.com"

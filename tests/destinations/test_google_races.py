@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from backhaul.errors import DeliveryError, TransientError
 from backhaul.model import Changes, Counts
 from backhaul.sandbox import Book, SheetsFault
-from backhaul.sandbox.sheets_values import Formula, NumberFormat
-from backhaul.sandbox.sheets_writes import put_formats
+from backhaul.sandbox.sheets.values import Formula, NumberFormat
+from backhaul.sandbox.sheets.writes import put_formats
 from backhaul.testing import BatchMaker
 from tests.destinations.google_place import Google, data, google, merge, orders
 

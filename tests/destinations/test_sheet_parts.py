@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backhaul.destinations.sheet_cells import Fault, Formula, columns_of, entered, is_too_long, parse_answer, same
-from backhaul.destinations.sheet_memory import (
+from backhaul.destinations.google.cells import Fault, Formula, columns_of, entered, is_too_long, parse_answer, same
+from backhaul.destinations.google.memory import (
     RECEIPTS_KEPT,
     ROWS_KEPT,
     Changed,
@@ -25,7 +25,7 @@ from backhaul.destinations.sheet_memory import (
     unpacked,
     wrong_rows,
 )
-from backhaul.destinations.sheet_view import Grid, Place, column_letters, in_calls, joined_rows
+from backhaul.destinations.google.view import Grid, Place, column_letters, in_calls, joined_rows
 from backhaul.model import Counts
 
 DIGESTS = st.binary(min_size=8, max_size=8)
@@ -208,7 +208,7 @@ def test_a_backup_tells_which_rows_were_met() -> None:
 
 
 def wrong_rows_head(*texts: str) -> str:
-    from backhaul.destinations.sheet_memory import head_digest
+    from backhaul.destinations.google.memory import head_digest
 
     return head_digest(texts)
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backhaul import Warehouse
-from backhaul.destinations import sql_postgres
-from backhaul.destinations.sql_kinds import (
+from backhaul.destinations.sql import postgres as sql_postgres
+from backhaul.destinations.sql.kinds import (
     NUMBER,
     REAL,
     TEXT,
@@ -23,7 +23,7 @@ from backhaul.destinations.sql_kinds import (
     kind_of_dtype,
     widened,
 )
-from backhaul.destinations.sql_sqlite import declared, kind_of_declared
+from backhaul.destinations.sql.sqlite import declared, kind_of_declared
 from backhaul.testing.batches import BatchMaker
 
 INTEGER, BOOLEAN, DATE = Kind(Form.INTEGER), Kind(Form.BOOLEAN), Kind(Form.DATE)

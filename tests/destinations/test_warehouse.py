@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 
 from backhaul import Setting, Warehouse
-from backhaul.destinations import sql_file as module
+from backhaul.destinations.sql import file as module
 from backhaul.errors import ConfigError, DeliveryError, TransientError
 from backhaul.model import Counts
 from backhaul.testing.batches import BatchMaker

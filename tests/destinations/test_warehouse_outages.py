@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from backhaul import Warehouse
-from backhaul.destinations import sql_patience
+from backhaul.destinations.sql import patience as sql_patience
 from backhaul.errors import BackhaulError, TransientError
 from backhaul.model import Changes, Counts
 from backhaul.testing.batches import BatchMaker

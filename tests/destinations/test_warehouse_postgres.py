@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backhaul import Warehouse
-from backhaul.destinations import sql_server
+from backhaul.destinations.sql import server as sql_server
 from backhaul.errors import ConfigError, DeliveryError, TransientError
 from backhaul.model import Counts, Rejected
 from backhaul.testing.batches import BatchMaker

@@ -30,6 +30,7 @@ def main() -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     settings = {"BACKEND_URL": url, "BACKEND_USERNAME": user, "BACKEND_PASSWORD": password}
+    settings |= {name: os.environ[name] for name in ("BACKHAUL_KEY",) if name in os.environ}
     target = find(Path(folder) / "systems", stream)[0]
     sys.addaudithook(count)
     result = run_pipeline(target, Installation(Path(folder) / "data", settings), RunOptions(window="2025-09-12"))

@@ -17,7 +17,7 @@ from backhaul.model import Stream
 from backhaul.retry import Budget
 from backhaul.sandbox import SandboxBackOffice
 
-SYSTEMS = Path(__file__).resolve().parents[2] / "systems"
+SYSTEMS = Path(__file__).resolve().parents[1] / "systems"
 DAY = "2025-09-12"
 QUICK = Budget(attempts=3, first_wait_s=0.01, longest_wait_s=0.05)
 

@@ -1,6 +1,7 @@
 """Landing proves before it names; raw keeps each file once, read-only, and notices damage."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -112,20 +113,48 @@ def test_clearing_landing_leaves_other_pipelines_alone(tmp_path: Path) -> None:
     assert files(tmp_path) == [other.path]
 
 
+def test_only_its_owner_may_look_into_landing(tmp_path: Path) -> None:
+    landed = land(Lake(tmp_path), b"rows")
+
+    assert landed.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_bytes_are_removed_an_hour_after_they_were_kept_last(tmp_path: Path) -> None:
+    raw = Lake(tmp_path).raw
+    kept = raw.keep(land(Lake(tmp_path), b"rows"))
+    changed_at = kept.path.stat().st_mtime
+
+    assert not raw.remove(kept.sha256, now=changed_at + 3599)
+    assert kept.path.exists()
+    assert raw.remove(kept.sha256, now=changed_at + 3601)
+    assert not kept.path.exists()
+    assert raw.remove(kept.sha256), "gone is gone"
+
+
+def test_bytes_that_come_again_are_young_again(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    kept = lake.raw.keep(land(lake, b"rows"))
+    os.utime(kept.path, (0, 0))
+
+    lake.raw.keep(land(lake, b"rows"))
+
+    assert not lake.raw.remove(kept.sha256)
+
+
 def test_the_same_bytes_are_stored_once(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
 
-    first = lake.raw.keep(land(lake, b"rows"))
-    second = lake.raw.keep(land(lake, b"rows", "other name.csv"))
+    first = lake.raw.keep(land(lake, b"rows")).path
+    second = lake.raw.keep(land(lake, b"rows", "other name.csv")).path
 
     assert first == second
-    assert files(tmp_path) == [first]
+    assert files(lake.raw.folder) == [first]
 
 
 def test_a_kept_file_is_read_only_and_named_by_its_hash(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
 
-    kept = lake.raw.keep(land(lake, b"rows"))
+    kept = lake.raw.keep(land(lake, b"rows")).path
 
     assert kept.name == hashlib.sha256(b"rows").hexdigest()
     assert kept.stat().st_mode & 0o222 == 0
@@ -133,7 +162,7 @@ def test_a_kept_file_is_read_only_and_named_by_its_hash(tmp_path: Path) -> None:
 
 def test_a_kept_file_that_is_whole_is_verified(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
-    kept = lake.raw.keep(land(lake, b"rows"))
+    kept = lake.raw.keep(land(lake, b"rows")).path
 
     assert lake.raw.verify(kept.name) == kept
 
@@ -141,7 +170,7 @@ def test_a_kept_file_that_is_whole_is_verified(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["changed", "gone"])
 def test_damage_in_raw_is_noticed(tmp_path: Path, damage: str) -> None:
     lake = Lake(tmp_path)
-    kept = lake.raw.keep(land(lake, b"rows"))
+    kept = lake.raw.keep(land(lake, b"rows")).path
     kept.chmod(0o600)
     if damage == "gone":
         kept.unlink()

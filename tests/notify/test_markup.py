@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backhaul.notify.markup import split, units, without_tags
-from backhaul.sandbox.telegram_text import parsed
+from backhaul.sandbox.telegram.text import parsed
 
 LETTERS = st.sampled_from('ab <>&"\n\N{ROCKET}\N{HEBREW LETTER ALEF}')
 LIMIT = 32

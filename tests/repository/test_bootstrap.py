@@ -43,6 +43,16 @@ def test_a_machine_without_any_chromium_goes_on_and_says_what_is_left_out(monkey
     assert "browser parts are left out, everything else works" in capsys.readouterr().out
 
 
+def test_a_machine_without_any_postgresql_goes_on_and_says_what_is_left_out(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(bootstrap, "PRIVATE_POSTGRES", tmp_path / "postgres")
+    monkeypatch.setattr(bootstrap, "postgres_works", lambda: False)
+    monkeypatch.setattr(bootstrap, "WAYS_TO_POSTGRES", (lambda: False,))
+
+    bootstrap.postgres()
+
+    assert "its tests are left out, everything else works" in capsys.readouterr().out
+
+
 def test_a_command_that_is_missing_or_too_slow_counts_as_one_that_failed(tmp_path):
     assert not bootstrap.works(["no-such-program"])
     assert not bootstrap.works([sys.executable, "-c", "import time; time.sleep(30)"], timeout_s=0.5)

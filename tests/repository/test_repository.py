@@ -114,8 +114,8 @@ def test_a_reference_page_says_what_the_code_says(page):
 
 def test_every_setting_that_the_code_names_is_in_the_example():
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    in_pipelines = r"(?:Setting|Secret)\(\"([A-Z][A-Z0-9_]{2,})\"\)"
-    in_environment = r"environ(?:\.get\(|\[)\"((?:BACKHAUL|CHROME)_\w+)\""
+    in_pipelines = r"(?:Setting|Secret)\(\s*\"([A-Z][A-Z0-9_]{2,})\""
+    in_environment = r"\"((?:BACKHAUL|CHROME|DISABLE|RENDER)_[A-Z_]+)\""
     sources = [path for folder in ("src", "systems") for path in (ROOT / folder).rglob("*.py")]
 
     named = {

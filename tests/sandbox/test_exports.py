@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from backhaul.sandbox import KEYS, SandboxBackOffice, Variant
-from backhaul.sandbox.data import made_up_rows
+from backhaul.sandbox.office.data import made_up_rows
 from tests.sandbox.visitor import DAY, PAGES, rows_in, signed_in, tree
 
 STREAMS = dict(zip(PAGES, KEYS, strict=True))

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from backhaul.sandbox import Fault, PlannedFault, SandboxBackOffice
-from backhaul.sandbox.faults import Faults, Moment
-from backhaul.sandbox.spoil import ADDED, NOISE, RENAMED_TO
+from backhaul.sandbox.office.faults import Faults, Moment
+from backhaul.sandbox.office.spoil import ADDED, NOISE, RENAMED_TO
 from tests.sandbox.visitor import PAGES, rows_in, signed_in, tree, visiting
 
 POINTS = "/point_transaction"
@@ -229,7 +229,7 @@ def test_a_bomb_is_small_well_formed_and_unpacks_to_more_than_five_gigabytes(off
 
 @pytest.mark.slow
 def test_the_bombs_lengths_and_checksums_are_true():
-    from backhaul.sandbox.workbook import bomb_bytes
+    from backhaul.sandbox.office.workbook import bomb_bytes
 
     with zipfile.ZipFile(io.BytesIO(bomb_bytes())) as archive:
         assert archive.testzip() is None

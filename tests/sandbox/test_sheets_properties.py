@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backhaul.sandbox import SandboxSheets
-from backhaul.sandbox.sheets_describe import describe
-from backhaul.sandbox.sheets_edits import batch_update
-from backhaul.sandbox.sheets_errors import Refused
-from backhaul.sandbox.sheets_masks import masked, parse_mask
-from backhaul.sandbox.sheets_ranges import Area, a1, column_letters, column_number, parse_cells
-from backhaul.sandbox.sheets_shown import shown
-from backhaul.sandbox.sheets_state import Spreadsheet
-from backhaul.sandbox.sheets_values import NumberFormat, typed_value
-from backhaul.sandbox.sheets_writes import batch_update_values
+from backhaul.sandbox.sheets.describe import describe
+from backhaul.sandbox.sheets.edits import batch_update
+from backhaul.sandbox.sheets.errors import Refused
+from backhaul.sandbox.sheets.masks import masked, parse_mask
+from backhaul.sandbox.sheets.ranges import Area, a1, column_letters, column_number, parse_cells
+from backhaul.sandbox.sheets.shown import shown
+from backhaul.sandbox.sheets.state import Spreadsheet
+from backhaul.sandbox.sheets.values import NumberFormat, typed_value
+from backhaul.sandbox.sheets.writes import batch_update_values
 from tests.sandbox.sheets_caller import calling
 
 places = st.integers(0, 18_000)

@@ -15,7 +15,7 @@ from backhaul.errors import BackhaulError
 from backhaul.lake.landing import LandingFolder
 from backhaul.model import Window
 from backhaul.sandbox import SandboxBackOffice
-from backhaul.sandbox.faults import Fault
+from backhaul.sandbox.office.faults import Fault
 from backhaul.sessions.browser import BROWSER
 from backhaul.sessions.cleaning import Cleaner
 from backhaul.sessions.evidence import Evidence

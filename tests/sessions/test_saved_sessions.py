@@ -14,7 +14,7 @@ from backhaul.errors import LoginRequired, SourceChanged
 from backhaul.lake.landing import LandingFolder
 from backhaul.model import Fetched, Window
 from backhaul.sandbox import SandboxBackOffice
-from backhaul.sandbox.faults import Fault
+from backhaul.sandbox.office.faults import Fault
 from backhaul.sealing import Seal
 from backhaul.sessions.browser import BROWSER
 from backhaul.sessions.login import FormLogin

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from backhaul import __version__
+from backhaul.cli.deploy_app import deploy
 from backhaul.cli.output import Output, told
+from backhaul.cli.quarantine_app import quarantine
 
 app = typer.Typer(
     name="backhaul",
@@ -249,6 +251,167 @@ def demo(
     output = _output(context, json, debug)
     with told(output):
         raise typer.Exit(run_demo(output, folder))
+
+
+@app.command()
+def login(
+    context: typer.Context,
+    name: Name,
+    cookies: Annotated[
+        str | None,
+        typer.Option("--cookies", metavar="FILE", help="Take over a browser's cookies; - reads them from stdin."),
+    ] = None,
+    source: Annotated[str | None, typer.Option("--source", help="The host, where a system has several.")] = None,
+    wait_minutes: Annotated[float, typer.Option("--wait-minutes", help="How long the window stays open.")] = 10.0,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Sign in by hand, once: in a window, or by the cookies of your own browser. Later runs go on with that session.
+
+    Example: backhaul login andalan --cookies cookies.txt
+
+    Exit codes: 0 signed in, 2 settings, 4 not signed in.
+    """
+    from backhaul.cli.sessions import login_named
+
+    output = _output(context, json, debug)
+    with told(output):
+        login_named(output, name, cookies=cookies, source=source, wait_minutes=wait_minutes)
+
+
+sessions = typer.Typer(
+    name="sessions",
+    help="List saved sessions; forget, check, new-key.\n\nExample: backhaul sessions check andalan",
+    invoke_without_command=True,
+    rich_markup_mode="rich",
+)
+app.add_typer(sessions)
+
+
+@sessions.callback()
+def _sessions(context: typer.Context, json: Json = False, debug: Debug = False) -> None:
+    from backhaul.cli.sessions import list_sessions
+
+    context.obj = output = _output(context, json, debug)
+    if context.invoked_subcommand is None:
+        with told(output):
+            list_sessions(output)
+
+
+@sessions.command()
+def forget(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A system, or a source as `backhaul sessions` lists it.")],
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Remove the saved sessions of a system or source.
+
+    Example: backhaul sessions forget andalan
+    """
+    from backhaul.cli.sessions import forget_sessions
+
+    output = _output(context, json, debug)
+    with told(output):
+        forget_sessions(output, name)
+
+
+@sessions.command()
+def check(context: typer.Context, name: Name, json: Json = False, debug: Debug = False) -> None:
+    """Ask the site whether the saved session still holds; sends no password. Exit 4 if it does not.
+
+    Example: backhaul sessions check andalan
+    """
+    from backhaul.cli.sessions import check_sessions
+
+    output = _output(context, json, debug)
+    with told(output):
+        raise typer.Exit(check_sessions(output, name))
+
+
+@sessions.command("new-key")
+def new_key(
+    context: typer.Context,
+    keyring: Annotated[
+        bool, typer.Option("--keyring", help="Keep it in this machine's keyring in place of printing it.")
+    ] = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make the key that sessions and personal files are encrypted with, as a line for .env.
+
+    Example: backhaul sessions new-key >> .env
+    """
+    from backhaul.cli.sessions import make_key
+
+    output = _output(context, json, debug)
+    with told(output):
+        make_key(output, in_keyring=keyring)
+
+
+@app.command()
+def prune(
+    context: typer.Context,
+    name: OptionalName = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, remove nothing.")] = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Remove kept files that are older, or more, than their stream's retention says. Every run does it too.
+
+    Example: backhaul prune andalan --dry-run
+    """
+    from backhaul.cli.prune import prune_named
+
+    output = _output(context, json, debug)
+    with told(output):
+        prune_named(output, name, dry_run=dry_run)
+
+
+@app.command()
+def report(
+    context: typer.Context,
+    name: OptionalName = None,
+    by: Annotated[str, typer.Option("--by", help="week or month.")] = "week",
+    last: Annotated[int, typer.Option("--last", min=1, max=240, help="How many of them, up to now.")] = 8,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write them to a new file.")] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show success, duration, memory, rows and messages of each pipeline by week or month.
+
+    Example: backhaul report andalan --by month --last 6
+    """
+    from backhaul.cli.report import show_report
+
+    output = _output(context, json, debug)
+    with told(output):
+        show_report(output, name, by, last, csv)
+
+
+app.add_typer(quarantine)
+
+
+notify = typer.Typer(
+    name="notify", help="The channels to people.\n\nExample: backhaul notify test andalan", no_args_is_help=True
+)
+
+
+@notify.command("test")
+def notify_test(context: typer.Context, name: OptionalName = None, json: Json = False, debug: Debug = False) -> None:
+    """Send a test message through every notifier. Exit 1 if one does not arrive.
+
+    Example: backhaul notify test andalan
+    """
+    from backhaul.cli.notify import try_notifiers
+
+    output = _output(context, json, debug)
+    with told(output):
+        raise typer.Exit(try_notifiers(output, name))
+
+
+app.add_typer(notify)
+app.add_typer(deploy)
 
 
 def main() -> None:

@@ -9,17 +9,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+from backhaul.cli.demo_page import page
 from backhaul.cli.init import bundled_systems, copy_system
 from backhaul.cli.output import Output
 from backhaul.cli.progress import Progress
 from backhaul.cli.run import report
 from backhaul.engine.run import Installation, RunOptions, RunResult, outcome_of_all, run_pipeline
 from backhaul.engine.systems import Target, load_system, system_names
+from backhaul.engine.words import counted
 from backhaul.errors import ConfigError
-from backhaul.sandbox import SandboxBackOffice
+from backhaul.sandbox.outside import Outside
 
 DAY = "2025-09-12"
 MARK = ".backhaul-demo"
+PAGE = "what-people-see.html"
 
 
 def run_demo(output: Output, folder: Path) -> int:
@@ -35,21 +38,38 @@ def run_demo(output: Output, folder: Path) -> int:
     os.environ["BACKHAUL_HOME"] = str(folder.resolve())
     for name in system_names(bundled_systems()):
         copy_system(folder, name)
-    with SandboxBackOffice() as office:
-        settings = {
-            "BACKEND_URL": office.url,
-            "BACKEND_USERNAME": office.username,
-            "BACKEND_PASSWORD": office.password,
-        }
-        here = Installation(data=folder.resolve() / "data", settings=settings)
-        output.progress(f"sandbox back office at {office.url}")
+    with Outside() as outside:
+        # Only what is missing comes from the sandbox in name; here all of it does, so that nothing real is touched.
+        here = Installation(data=folder.resolve() / "data", settings=outside.settings)
+        output.progress(f"sandbox: back office {outside.office.url}, sheets {outside.sheets.url}, a Telegram group")
         targets = [
             target for name in system_names(folder / "systems") for target in load_system(folder / "systems" / name)
         ]
         exit_code = _passes(output, targets, here)
+        _show_outside(output, outside, folder)
     if not exit_code:
         _say_where(output, folder)
     return exit_code
+
+
+def _show_outside(output: Output, outside: Outside, folder: Path) -> None:
+    """Say what has arrived in the sheets and in the group, and leave a page of it."""
+    sheets = {book.title: book.formatted(next(iter(book.tabs))) for book in outside.books.values()}
+    messages = [message.text for message in outside.telegram.messages(outside.telegram.chat_id)]
+    (folder / PAGE).write_text(page(sheets, messages), encoding="utf-8")
+    output.say("\nIn the spreadsheets:")
+    for title, rows in sheets.items():
+        shown = f"{counted(max(0, len(rows) - 1), 'row')} of {counted(len(rows[0]) if rows else 0, 'column')}"
+        output.say(f"  {title:20} {shown}")
+    output.say("Calls to Google Sheets: " + _calls(outside))
+    output.say(f"In the Telegram group, {counted(len(messages), 'message')}; the last one:")
+    for text in messages[-1:]:
+        output.say("\n".join(f"  | {line}" for line in text.splitlines()))
+
+
+def _calls(outside: Outside) -> str:
+    reads, writes = outside.sheets.reads, outside.sheets.writes
+    return f"{counted(reads, 'read')} and {counted(writes, 'write')} in both passes"
 
 
 def _passes(output: Output, targets: list[Target], here: Installation) -> int:
@@ -69,6 +89,7 @@ def _passes(output: Output, targets: list[Target], here: Installation) -> int:
 def _say_where(output: Output, folder: Path) -> None:
     program = program_in(folder)
     output.say("\nWhere to look:")
+    output.say(f"  {folder / PAGE}  the sheets and the messages, as people see them: open it in a browser")
     output.say(f"  {folder / 'data' / 'warehouse.db'}  the rows, an SQLite file with one table for each stream")
     output.say(f"  {folder / 'data' / 'lake'}  every file as it was fetched (raw) and as rows (staging)")
     output.say(f"  {folder / 'systems'}  the pipelines that ran")

@@ -14,10 +14,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from backhaul.cli.output import Output
-from backhaul.config import home, load_settings, missing_settings
-from backhaul.engine.systems import load_system, system_names
+from backhaul.config import home, load_settings, missing_settings, resolved
+from backhaul.engine.run import LEDGER_URL, Installation
+from backhaul.engine.systems import Target, load_system, system_names
 from backhaul.engine.words import counted
 from backhaul.errors import BackhaulError, ConfigError
+from backhaul.model import Checkable
 
 LEAST_FREE_BYTES = 500_000_000
 ONLY_SCRIPTS = "Only pages that need JavaScript need it."
@@ -44,7 +46,9 @@ class Finding:
 def diagnose(output: Output, only: str | None) -> int:
     """Print every finding; return 1 if a check fails, else 0."""
     checks: list[Callable[[], Finding]] = [_python, _sqlite, _time_zones, _folder, _disk, _ledger, _browser]
-    findings = [check() for check in checks] + _systems()
+    findings = [check() for check in checks]
+    for folder in [home() / "systems" / name for name in system_names(home() / "systems")]:
+        findings += _system(folder, load_settings(home()))
     if only:
         known = [finding.name for finding in findings]
         findings = [finding for finding in findings if finding.name == only]
@@ -104,6 +108,9 @@ def _disk() -> Finding:
 
 
 def _ledger() -> Finding:
+    settings = load_settings(home())
+    if settings.get(LEDGER_URL):
+        return _ledger_by_url(settings)
     path = home() / "data" / "ledger.db"
     if not path.exists():
         return Finding("ledger", Verdict.PASS, "not there yet; the first run makes it")
@@ -122,6 +129,15 @@ def _ledger() -> Finding:
     return Finding("ledger", Verdict.PASS, f"{path.name}: sound")
 
 
+def _ledger_by_url(settings: dict[str, str]) -> Finding:
+    try:
+        runs = Installation(home() / "data", settings).ledger.history.runs(most=1)
+    except BackhaulError as error:
+        return Finding("ledger", Verdict.FAIL, str(error), error.next_step)
+    detail = f"PostgreSQL, last run {runs[0]['id']}" if runs else "PostgreSQL, no runs yet"
+    return Finding("ledger", Verdict.PASS, detail)
+
+
 def _browser() -> Finding:
     from backhaul.sessions.chromium import INSTALL, find_chromium
 
@@ -138,20 +154,36 @@ def _browser() -> Finding:
     return Finding("browser", Verdict.PASS, str(found))
 
 
-def _systems() -> list[Finding]:
-    settings = load_settings(home())
-    return [_system(home() / "systems" / name, settings) for name in system_names(home() / "systems")]
-
-
-def _system(folder: Path, settings: dict[str, str]) -> Finding:
+def _system(folder: Path, settings: dict[str, str]) -> list[Finding]:
+    """Check a system's settings and, where they are all there, each of its destinations and notifiers."""
+    name = f"system {folder.name}"
     try:
         targets = load_system(folder)
     except BackhaulError as error:
-        return Finding(f"system {folder.name}", Verdict.FAIL, str(error), error.next_step)
-    missing = [name for target in targets for name in missing_settings(target.pipeline, settings)]
+        return [Finding(name, Verdict.FAIL, str(error), error.next_step)]
+    missing = [each for target in targets for each in missing_settings(target.pipeline, settings)]
     if missing:
         hint = f"Put them into {home() / '.env'} or into the environment."
-        return Finding(f"system {folder.name}", Verdict.FAIL, f"missing settings: {', '.join(missing)}", hint)
+        return [Finding(name, Verdict.FAIL, f"missing settings: {', '.join(dict.fromkeys(missing))}", hint)]
     streams = sum(len(tuple(target.pipeline.streams)) for target in targets)
-    detail = f"{counted(streams, 'stream')}, all settings are there"
-    return Finding(f"system {folder.name}", Verdict.PASS, detail)
+    findings = [Finding(name, Verdict.PASS, f"{counted(streams, 'stream')}, all settings are there")]
+    for target in targets:
+        findings += _connections(target, settings)
+    return findings
+
+
+def _connections(target: Target, settings: dict[str, str]) -> list[Finding]:
+    """Reach every destination and notifier that can be asked; writes nothing."""
+    pipeline = resolved(target.pipeline, settings)
+    parts: list[tuple[str, object]] = [
+        (f"{stream.name} {each.name}", each) for stream in pipeline.streams for each in stream.to
+    ]
+    parts += [(notifier.name, notifier) for notifier in pipeline.notify]
+    findings = []
+    for name, part in parts:
+        if isinstance(part, Checkable):
+            try:
+                findings.append(Finding(name, Verdict.PASS, part.check()))
+            except BackhaulError as error:
+                findings.append(Finding(name, Verdict.FAIL, str(error), error.next_step))
+    return findings

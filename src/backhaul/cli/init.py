@@ -51,6 +51,7 @@ def init_folder(output: Output, folder: Path, origin: str | None) -> None:
         setting.name
         for target in load_system(folder / "systems" / system)
         for setting in settings_in(target.pipeline)
+        if setting.default is None
     ]
     values = "".join(f"{name}=\n" for name in names)
     settings = _write(folder / ".env", f"# The settings of this installation; keep this file to yourself.\n{values}")

@@ -31,11 +31,11 @@ class Output:
 
     def document(self, value: Any) -> None:
         """Print one JSON document on stdout."""
-        print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+        print(json.dumps(value, indent=2, ensure_ascii=not _is_utf8(), default=str))
 
     def line(self, value: Any) -> None:
         """Print one JSON value on one line of stdout."""
-        print(json.dumps(value, ensure_ascii=False, default=str))
+        print(json.dumps(value, ensure_ascii=not _is_utf8(), default=str))
 
     def say(self, text: str = "") -> None:
         """Print a line on stdout; nothing with --json."""
@@ -84,6 +84,11 @@ class Output:
             )
         self.progress(f"error: {error}")
         self.progress(f"  next: {error.next_step}")
+
+
+def _is_utf8() -> bool:
+    """Tell whether stdout takes every letter; a console or pipe of Windows may not, and JSON has another way."""
+    return (sys.stdout.encoding or "").lower().replace("-", "").replace("_", "") == "utf8"
 
 
 def _drawn(headers: Sequence[str], rows: Sequence[Sequence[object]], shown: Sequence[str]) -> list[str]:
@@ -182,4 +187,7 @@ def _end_on_sigterm() -> None:
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    # Windows has no SIGTERM from outside: Ctrl-Break, and a console that is closed, come as SIGBREAK.
+    for number in (signal.SIGTERM, getattr(signal, "SIGBREAK", None)):
+        if number is not None:
+            signal.signal(number, interrupt)

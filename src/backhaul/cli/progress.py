@@ -21,7 +21,7 @@ from backhaul.engine.events import (
     StreamStarted,
     Warned,
 )
-from backhaul.engine.words import counted
+from backhaul.engine.words import counted, reason
 from backhaul.model import Counts
 
 
@@ -87,11 +87,6 @@ def describe(event: Event) -> str:
         case RunEnded():
             return f"{event.status} in {event.seconds:.1f} s, exit code {event.exit_code}"
     return ""
-
-
-def reason(stream: str, message: str) -> str:
-    """Return message without the stream's name, whole or short, where it stands before the message already."""
-    return message.removeprefix(f"{stream}: ").removeprefix(f"{stream.rpartition('.')[2]}: ")
 
 
 def in_words(counts: Counts) -> str:

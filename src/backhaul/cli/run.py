@@ -7,15 +7,15 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from backhaul.cli.output import Output
-from backhaul.cli.progress import Progress, reason
+from backhaul.cli.progress import Progress
 from backhaul.config import home, load_settings
 from backhaul.engine.replay import ZONES, replay_pipeline
 from backhaul.engine.run import Installation, RunOptions, RunResult, outcome_of_all, run_pipeline
 from backhaul.engine.systems import find
-from backhaul.engine.words import counted
+from backhaul.engine.words import counted, reason
 from backhaul.errors import ConfigError
+from backhaul.model import Counts
 
-HEADERS = ("stream", "days", "rows", "new", "updated", "unchanged", "duplicate", "rejected", "seconds", "result")
 SPARE = ("seconds", "days", "duplicate")
 
 
@@ -57,27 +57,42 @@ def report(output: Output, results: list[RunResult], *, dry_run: bool) -> int:
         output.document(documents[0] if len(documents) == 1 else {"exit_code": exit_code, "runs": documents})
         return exit_code
     for result in results:
-        rows = [
-            (
-                each.stream.removeprefix(f"{result.pipeline}."),
-                each.window,
-                each.counts.rows,
-                *asdict(each.counts).values(),
-                round(each.seconds, 1),
-                each.status,
-            )
-            for each in result.streams
-        ]
         output.say()
-        output.table(HEADERS, rows, spare=SPARE)
+        output.table(*_table(result), spare=SPARE)
         output.say()
         tell_failures(output, _by_failure(result), len(result.streams))
+        _say_evidence(output, result)
         written = "dry run: nothing was written; " if dry_run else ""
         output.say(
             f"{written}run {result.run} of {result.pipeline}: {result.status},"
             f" {counted(result.counts.rows, 'row')} in {result.seconds:.1f} s"
         )
     return exit_code
+
+
+def _table(result: RunResult) -> tuple[list[str], list[list[object]]]:
+    """Return headers and rows of a run's table; `removed` has a column where it happened."""
+    names = [name for name in vars(Counts()) if name != "removed" or result.counts.removed]
+    headers = ["stream", "days", "rows", *names, "seconds", "result"]
+    rows: list[list[object]] = [
+        [
+            each.stream.removeprefix(f"{result.pipeline}."),
+            each.window,
+            each.counts.rows,
+            *(getattr(each.counts, name) for name in names),
+            round(each.seconds, 1),
+            each.status,
+        ]
+        for each in result.streams
+    ]
+    return headers, rows
+
+
+def _say_evidence(output: Output, result: RunResult) -> None:
+    """Say where the pages and screenshots of failed attempts lie, if there are any."""
+    folder = home() / "data" / "evidence" / result.run
+    if folder.is_dir() and any(each.error for each in result.streams):
+        output.say(f"what the site showed, without secrets: {folder}")
 
 
 def tell_failures(output: Output, failures: dict[tuple[str, str], list[str]], of: int) -> None:

@@ -8,13 +8,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from backhaul.cli.output import Output
-from backhaul.cli.progress import reason
 from backhaul.cli.run import installation, tell_failures
 from backhaul.config import home, settings_in
 from backhaul.engine.ledger import Ledger
 from backhaul.engine.run import CURATED
 from backhaul.engine.systems import Target, find, load_system, system_names
-from backhaul.engine.words import counted
+from backhaul.engine.words import counted, reason
 from backhaul.errors import BackhaulError
 
 WAITING = {
@@ -29,9 +28,14 @@ WAITING = {
         "row is",
         "rows are",
         "in quarantine",
-        "`backhaul logs RUN`, for the run that read it, names the check",
+        "look at them: backhaul quarantine show {}",
     ),
-    "refused files": ("file is", "files are", "refused", "once the pipeline is repaired: backhaul replay {}"),
+    "refused files": (
+        "file is",
+        "files are",
+        "refused",
+        "once the pipeline is repaired: backhaul replay {0}; to let go of it: backhaul quarantine dismiss {0}",
+    ),
 }
 """What open work is called, in the singular and the plural, and the next step."""
 
@@ -84,7 +88,7 @@ def _plan(target: Target) -> dict[str, Any]:
             }
             for stream in pipeline.streams
         ],
-        "settings": {setting.name: setting.name in known for setting in settings_in(pipeline)},
+        "settings": {setting.name: setting.value(known) is not None for setting in settings_in(pipeline)},
     }
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from backhaul.config import Text, text
-from backhaul.destinations.csv_merge import CsvMerge
-from backhaul.destinations.csv_table import CsvTable
+from backhaul.destinations.csv.merge import CsvMerge
+from backhaul.destinations.csv.table import CsvTable
 from backhaul.destinations.whole_file import WholeFile
 from backhaul.errors import ConfigError
 from backhaul.lake.landing import safe_name

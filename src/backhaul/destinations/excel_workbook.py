@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from backhaul.config import Text, text
-from backhaul.destinations.excel_cells import contents, fact, fact_of_cell, refused_rows, rejected
-from backhaul.destinations.excel_file import (
+from backhaul.destinations.excel.cells import contents, fact, fact_of_cell, refused_rows, rejected
+from backhaul.destinations.excel.file import (
     check_name,
     library,
     loaded,
@@ -21,8 +21,8 @@ from backhaul.destinations.excel_file import (
     rows_of,
     save,
 )
-from backhaul.destinations.excel_merge import ExcelMerge
-from backhaul.destinations.excel_tab import (
+from backhaul.destinations.excel.merge import ExcelMerge
+from backhaul.destinations.excel.tab import (
     Header,
     Place,
     check_room,

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from backhaul.config import Secret, Setting, Text, text
-from backhaul.destinations.google_client import Access, Patience, access_to, connected
-from backhaul.destinations.sheet_view import id_of
+from backhaul.destinations.google.client import Access, Patience, access_to, connected
+from backhaul.destinations.google.view import id_of
 from backhaul.errors import DeliveryError
 
 if TYPE_CHECKING:
-    from backhaul.destinations.sheet_calls import Calls
+    from backhaul.destinations.google.calls import Calls
     from backhaul.model import Batch, Changes, Counts, Stream
 
 
@@ -45,7 +45,7 @@ class GoogleSheet:
 
         Raises DeliveryError for what a person must put right in the sheet, TransientError, ConfigError for the key.
         """
-        from backhaul.destinations.sheet_delivery import Delivery
+        from backhaul.destinations.google.delivery import Delivery
 
         with self._calls() as (calls, _):
             return Delivery(calls, stream, batch).compare()
@@ -55,7 +55,7 @@ class GoogleSheet:
 
         Everything is looked at anew: people may have edited since the comparison. Raises the same as `compare`.
         """
-        from backhaul.destinations.sheet_delivery import Delivery
+        from backhaul.destinations.google.delivery import Delivery
 
         found = changes.counts
         if not found.new and not found.updated and not found.removed:
@@ -79,7 +79,7 @@ class GoogleSheet:
 
     @contextmanager
     def _calls(self) -> Iterator[tuple[Calls, Access]]:
-        from backhaul.destinations.sheet_calls import Calls
+        from backhaul.destinations.google.calls import Calls
 
         access = access_to(text(self.account), text(self.api_url), self.patience)
         spreadsheet = id_of(text(self.sheet))

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backhaul.config import Text, text
-from backhaul.destinations.sql_dialect import ARCHIVE_SUFFIX, INSERTED, RECEIPTS, UPDATED, Database
-from backhaul.destinations.sql_file import SqliteFile
-from backhaul.destinations.sql_merge import all_new, compared, merged
-from backhaul.destinations.sql_receipts import find_receipt, keep_receipt
-from backhaul.destinations.sql_server import PostgresServer, is_server
+from backhaul.destinations.sql.dialect import ARCHIVE_SUFFIX, INSERTED, RECEIPTS, UPDATED, Database
+from backhaul.destinations.sql.file import SqliteFile
+from backhaul.destinations.sql.merge import all_new, compared, merged
+from backhaul.destinations.sql.receipts import find_receipt, keep_receipt
+from backhaul.destinations.sql.server import PostgresServer, is_server
 from backhaul.errors import ConfigError
 from backhaul.model import Batch, Changes, Counts, Stream
 

@@ -9,12 +9,13 @@ from enum import StrEnum
 from pathlib import Path
 from threading import Event as Flag
 
-from backhaul.engine.events import Event, StreamFailed
+from backhaul.destinations import Warehouse
+from backhaul.engine.events import NO_ROWS, Event, StreamFailed
 from backhaul.engine.ledger import Ledger
 from backhaul.engine.sessions import SharedSessions
 from backhaul.errors import BackhaulError, CheckFailed, DeliveryError, LoginRequired
 from backhaul.lake import Lake
-from backhaul.model import Counts, Destination
+from backhaul.model import Counts, Stream
 from backhaul.retry import Budget
 
 
@@ -46,7 +47,8 @@ class RunContext:
     lake: Lake
     ledger: Ledger
     sessions: SharedSessions
-    curated: Destination
+    curated: Warehouse
+    evidence: Path
     budget: Budget
     emit: Callable[[Event], None]
     stop: Flag
@@ -55,6 +57,8 @@ class RunContext:
     dry_run: bool = False
     accept: bool = False
     individual_sessions: bool = False
+    is_stateless: bool = False
+    streams: tuple[Stream, ...] = ()
     memory: Ledger | None = None
 
     @property
@@ -102,9 +106,16 @@ def status_of(error: BackhaulError) -> Status:
 
 
 def failure_event(
-    run: str, stream: str, error: BackhaulError, attempts: int, status: Status = Status.FAILED
+    run: str,
+    stream: str,
+    error: BackhaulError,
+    attempts: int,
+    status: Status = Status.FAILED,
+    *,
+    of: int = 0,
+    counts: Counts = NO_ROWS,
 ) -> StreamFailed:
-    """Return the event that tells of a stream's failure, which ends it with status."""
+    """Return the event that tells of a stream's failure, which ends it with status after `of` possible attempts."""
     return StreamFailed(
         run=run,
         stream=stream,
@@ -113,5 +124,7 @@ def failure_event(
         next_step=error.next_step,
         severity=error.severity,
         attempts=attempts,
+        of=of,
         result=str(status),
+        counts=counts,
     )

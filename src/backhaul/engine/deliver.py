@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backhaul.engine.events import Delivered, DeliveryFailed, Event, Warned
 from backhaul.engine.ledger import Ledger
@@ -86,19 +86,25 @@ class Deliverer:
         return counts
 
     def _merge(self, batch: Batch, destination: Destination) -> tuple[Counts, tuple[Rejected, ...]]:
+        stream = as_merged(self.stream, batch)
         if self.dry_run:
-            changes = destination.compare(self.stream, batch)
+            changes = destination.compare(stream, batch)
             return changes.counts, changes.refused
         saved = self.staging.load_changes(destination.name, batch)
         if saved is None:
-            saved = destination.compare(self.stream, batch)
+            saved = destination.compare(stream, batch)
             self.staging.save_changes(destination.name, saved)
-        return destination.write(self.stream, saved), saved.refused
+        return destination.write(stream, saved), saved.refused
 
     def _warn_of_orphans(self, waiting: set[str]) -> None:
         for name in sorted(waiting - {destination.name for destination in self.destinations}):
             message = f"deliveries wait for {name}, which the pipeline no longer names"
             self.emit(Warned(run=self.run, stream=self.name, message=message))
+
+
+def as_merged(stream: Stream, batch: Batch) -> Stream:
+    """Return stream as batch is merged: what a batch of only some rows lacks, or has rejected, is not gone."""
+    return stream if batch.is_whole and not batch.rejected else replace(stream, complete=False)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ class Event:
         return {name: vars(value) if isinstance(value, Counts) else value for name, value in own.items()}
 
 
+NO_ROWS = Counts()
+
 Subscriber = Callable[[Event], None]
 
 
@@ -69,6 +71,16 @@ class Recovered(Event):
     """An attempt succeeded after others had failed."""
 
     attempt: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionFailed(Event):
+    """A source's session could not be opened; the streams that need it end with the same message."""
+
+    source: str
+    error: str
+    message: str
+    next_step: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +146,9 @@ class StreamFailed(Event):
     next_step: str
     severity: str
     attempts: int
+    of: int = 0
     result: str = "failed"
+    counts: Counts = NO_ROWS
 
 
 @dataclass(frozen=True, kw_only=True)

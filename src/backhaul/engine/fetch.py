@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backhaul.engine.context import Interrupted, RunContext
-from backhaul.engine.events import AttemptFailed, OwnSession, Recovered
-from backhaul.errors import BackhaulError, SourceChanged, TransientError
+from backhaul.engine.events import AttemptFailed, OwnSession, Recovered, SessionFailed
+from backhaul.errors import BackhaulError, LoginRequired, SourceChanged, TransientError
+from backhaul.lake import LandingFolder
 from backhaul.model import Fetched, Landed, Session, Stream, Window
 from backhaul.retry import retried
 
@@ -40,12 +41,16 @@ class Fetcher:
 
     def _in_shared_session(self, window: Window) -> Fetched:
         context = self.context
-        session = context.sessions.get(self.stream.source, self._tell)
+        session = context.sessions.get(self.stream.source, self._tell, self._tell_session)
         try:
             return retried(lambda: self._attempt(window, session, own=False), context.budget, self._tell)
         except TransientError as error:
             context.emit(OwnSession(run=context.run, stream=self.name, message=str(error)))
-            return self._in_own_session(window)
+            try:
+                return self._in_own_session(window)
+            except LoginRequired:
+                # The shared session was signed in; that a second one needs a person is not why it failed.
+                raise error from None
 
     def _in_own_session(self, window: Window) -> Fetched:
         with self.context.sessions.own(self.stream.source) as session:
@@ -57,7 +62,7 @@ class Fetcher:
         self.attempts += 1
         attempt = ledger.start_attempt(context.run, self.name, self.attempts, own_session=own)
         cursor = context.remembered.cursor(self.name).cursor
-        landing = context.lake.landing(context.pipeline, self.stream.name)
+        landing = self._landing()
         try:
             fetched = self.stream.source.fetch(session, self.stream, window, cursor, landing)
         except BackhaulError as error:
@@ -68,6 +73,11 @@ class Fetcher:
         self._stop_if_told()
         return fetched
 
+    def _landing(self) -> LandingFolder:
+        context = self.context
+        landing = context.lake.landing(context.pipeline, self.stream.name)
+        return replace(landing, evidence=context.evidence / self.stream.name)
+
     def _stop_if_told(self) -> None:
         if self.context.stop.is_set():
             raise Interrupted(f"{self.name}: interrupted while it was fetched")
@@ -77,11 +87,22 @@ class Fetcher:
 
         path = self.context.file
         assert path is not None
-        landing = self.context.lake.landing(self.context.pipeline, self.stream.name)
+        landing = self._landing()
         try:
             return landing.adopt(path, name=path.name, window=window, prove=prove)
         except TransientError as error:
             raise SourceChanged(f"{path.name}: {error}", next_step="Download the file once more, by hand.") from None
+
+    def _tell_session(self, error: BackhaulError) -> None:
+        self.context.emit(
+            SessionFailed(
+                run=self.context.run,
+                source=self.stream.source.name,
+                error=type(error).__name__,
+                message=str(error),
+                next_step=error.next_step,
+            )
+        )
 
     def _tell(self, error: TransientError, attempt: int) -> None:
         self.context.emit(

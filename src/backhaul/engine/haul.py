@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from backhaul.engine.context import RunContext, Status, StreamResult, failure_event, status_of
 from backhaul.engine.deliver import Deliverer
@@ -13,10 +14,23 @@ from backhaul.engine.fetch import Fetcher
 from backhaul.engine.ledger_tables import KEPT
 from backhaul.engine.stage import Stager
 from backhaul.engine.window import default_window, parse_window, past_part
-from backhaul.errors import BackhaulError, CheckFailed, SourceChanged
+from backhaul.engine.words import counted
+from backhaul.errors import BackhaulError, CheckFailed, DeliveryError, SourceChanged
 from backhaul.model import Artifact, Counts, Landed, Stream, Window
 
 RIGHT_FILE = "Check that it is a file of this stream; if it is, download it once more and feed it again."
+
+
+class Progress(Protocol):
+    """How far a stream's work has come."""
+
+    @property
+    def counts(self) -> Counts:
+        """The headline counts so far."""
+
+    @property
+    def attempts(self) -> int:
+        """How often the source was asked."""
 
 
 @dataclass
@@ -36,50 +50,81 @@ class Haul:
         """The stream's full name."""
         return f"{self.context.pipeline}.{self.stream.name}"
 
+    @property
+    def attempts(self) -> int:
+        """How often the source was asked."""
+        return self.fetcher.attempts
+
     def run(self) -> StreamResult:
         """Haul, and record the result in the ledger."""
-        started, context = time.monotonic(), self.context
         window = self._window()
         words = str(window) if window else "file"
-        context.emit(StreamStarted(run=context.run, stream=self.name, window=words))
-        error: BackhaulError | None = None
+        self.context.emit(StreamStarted(run=self.context.run, stream=self.name, window=words))
+        return concluded(self.context, self.name, words, lambda: self._haul_told(window), self)
+
+    def _haul_told(self, window: Window | None) -> None:
+        """Haul; of a file that a person gave, say what to do about it in their terms."""
         try:
             self._haul(window)
-        except BackhaulError as failure:
-            error = failure
-            if context.file and isinstance(failure, SourceChanged):
-                failure.next_step = RIGHT_FILE
-            ended = status_of(failure)
-            context.emit(failure_event(context.run, self.name, failure, self.fetcher.attempts, ended))
-        seconds = time.monotonic() - started
-        if error is None:
-            context.emit(StreamDone(run=context.run, stream=self.name, counts=self.counts, seconds=round(seconds, 3)))
-        status = status_of(error) if error else Status.DONE
-        attempts = self.fetcher.attempts
-        result = StreamResult(self.name, status, words, self.counts, attempts, seconds, error)
-        result.record(context.ledger, context.run)
-        return result
+        except SourceChanged as error:
+            if self.context.file:
+                error.next_step = RIGHT_FILE
+            raise
 
     def _haul(self, window: Window | None) -> None:
         """Take the steps 4 to 9 of the design, after what an earlier run has left at any of them."""
         context, deliverer = self.context, self._deliverer()
         if context.accept:
             self._warn_of_overtaken(context.ledger.history.overtaken(self.name))
-            context.ledger.accept_held(self.name)
+            self._accept_held()
+        if context.is_stateless:
+            self._let_go_of_lost()
         self._stage_kept(on_refusal=self._warn)
         self.counts += deliverer.deliver_pending(left_over=True).counts
 
         fetched = self.fetcher.fetch(window)
         self._keep(fetched.artifacts)
-        held = self._stage_kept(on_refusal=_raise)
+        refused: list[SourceChanged] = []
+        held = self._stage_kept(on_refusal=refused.append)
         delivered = deliverer.deliver_pending(left_over=False)
         self.counts += delivered.counts
+        if refused:
+            raise refused[0]
         if held:
             raise CheckFailed(f"{self.name}: held back: {held}")
-        if window and (covered := past_part(window, context.now)):
+        is_forgotten = context.is_stateless and delivered.failures
+        if window and not is_forgotten and (covered := past_part(window, context.now)):
             context.ledger.move_cursor(self.name, fetched.cursor, covered)
         if delivered.failures:
-            raise delivered.failures[0]
+            raise self._still_pending(delivered.failures[0])
+
+    def _still_pending(self, failure: DeliveryError) -> DeliveryError:
+        if self.context.is_stateless:
+            failure.next_step += " This machine forgets: the next run's look-back fetches these days again."
+        return failure
+
+    def _accept_held(self) -> None:
+        accepted = self.context.ledger.accept_held(self.name)
+        if accepted:
+            self.context.ledger.keep_audit("accept", self.name, counted(accepted, "held batch", "held batches"))
+
+    def _let_go_of_lost(self) -> None:
+        """Close what an earlier run on another disk has left: its files are gone, its days are fetched again."""
+        context = self.context
+        lost = {
+            each.batch for each in context.ledger.pending(self.name) if context.lake.staging.load(each.batch) is None
+        }
+        for batch in sorted(lost):
+            context.ledger.lose_batch(batch)
+        for artifact in context.ledger.artifacts(self.name, context.lake.raw.folder, KEPT):
+            if not artifact.path.exists():
+                context.ledger.lose_artifact(artifact.id)
+        if lost:
+            message = (
+                f"{counted(len(lost), 'batch', 'batches')} of an earlier run went with its disk;"
+                " the look-back fetches those days again"
+            )
+            context.emit(Warned(run=context.run, stream=self.name, message=message))
 
     def _window(self) -> Window | None:
         context = self.context
@@ -105,10 +150,10 @@ class Haul:
         )
 
     def _keep(self, landed: tuple[Landed, ...]) -> None:
-        context = self.context
+        context, raw = self.context, self.context.lake.of(self.stream).raw
         for number, file in enumerate(landed, start=1):
-            path = context.lake.raw.keep(file)
-            artifact = context.ledger.keep_artifact(context.run, self.name, number, file, path)
+            kept = raw.keep(file)
+            artifact = context.ledger.keep_artifact(context.run, self.name, number, kept, kept.path)
             context.emit(
                 ArtifactKept(
                     run=context.run,
@@ -116,7 +161,7 @@ class Haul:
                     artifact=artifact.id,
                     name=file.name,
                     size_bytes=file.size_bytes,
-                    sha256=file.sha256,
+                    sha256=kept.sha256,
                 )
             )
 
@@ -146,7 +191,7 @@ class Haul:
             name=self.name,
             stream=self.stream,
             timezone=context.timezone,
-            staging=context.lake.staging,
+            lake=context.lake,
             columns_before=context.remembered.cursor(self.name).columns,
             earlier_rows=context.remembered.earlier_rows(self.name),
         )
@@ -182,5 +227,22 @@ class Haul:
         self.context.emit(Warned(run=self.context.run, stream=self.name, message=message))
 
 
-def _raise(error: SourceChanged) -> None:
-    raise error
+def concluded(
+    context: RunContext, name: str, window: str, work: Callable[[], None], progress: Progress
+) -> StreamResult:
+    """Do a stream's work, tell how it ended, record it, and return that. Only what nobody foresaw is raised."""
+    started, error, status = time.monotonic(), None, Status.DONE
+    try:
+        work()
+    except BackhaulError as failure:
+        error, status = failure, status_of(failure)
+        of = context.budget.attempts
+        event = failure_event(context.run, name, failure, progress.attempts, status, of=of, counts=progress.counts)
+        context.emit(event)
+    seconds = time.monotonic() - started
+    if error is None:
+        counts, rounded = progress.counts, round(seconds, 3)
+        context.emit(StreamDone(run=context.run, stream=name, counts=counts, seconds=rounded))
+    result = StreamResult(name, status, window, progress.counts, progress.attempts, seconds, error)
+    result.record(context.ledger, context.run)
+    return result

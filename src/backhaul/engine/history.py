@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +13,7 @@ import sqlalchemy as sa
 from backhaul.engine import ledger_tables as t
 from backhaul.engine.ledger_file import LedgerFile
 from backhaul.engine.ledger_tables import DONE, HELD, PENDING, REFUSED
+from backhaul.model import Counts
 
 
 class History:
@@ -44,6 +47,26 @@ class History:
         rows = self._file.rows(query)
         return rows[0] if rows else None
 
+    def results(self, stream: str, since: datetime) -> list[dict[str, Any]]:
+        """Return the stream's results in the runs that began since then, oldest first."""
+        started = t.runs.c.started_at
+        query = (
+            sa.select(t.stream_runs, started)
+            .join(t.runs, t.runs.c.id == t.stream_runs.c.run)
+            .where(t.stream_runs.c.stream == stream, started >= since.astimezone(UTC).isoformat())
+        )
+        return self._file.rows(query.order_by(started))
+
+    def last_success(self, stream: str) -> datetime | None:
+        """Return when the last run began in which the stream was done, or None."""
+        query = (
+            sa.select(sa.func.max(t.runs.c.started_at).label("at"))
+            .join(t.stream_runs, t.runs.c.id == t.stream_runs.c.run)
+            .where(t.stream_runs.c.stream == stream, t.stream_runs.c.status == "done")
+        )
+        rows = self._file.rows(query)
+        return datetime.fromisoformat(rows[0]["at"]) if rows and rows[0]["at"] else None
+
     def events(self, run: str) -> list[dict[str, Any]]:
         """Return a run's events in order; run may be the beginning of an id."""
         query = sa.select(t.events).where(t.events.c.run.startswith(run, autoescape=True))
@@ -64,6 +87,34 @@ class History:
             query = sa.select(stream, sa.func.count().label("number")).where(condition).group_by(stream)
             found += [{"what": what, **row} for row in self._file.rows(query)]
         return found
+
+    def delivered(self, batch: str) -> dict[str, Counts]:
+        """Return what each destination has done with a batch; those that have not confirmed it are left out."""
+        table = t.deliveries
+        query = sa.select(table).where(table.c.batch == batch, table.c.state == DONE).order_by(table.c.number)
+        names = [each.name for each in fields(Counts)]
+        return {row["destination"]: Counts(*(row[name] for name in names)) for row in self._file.rows(query)}
+
+    def runs_since(self, pipeline: str, moment: datetime) -> list[dict[str, Any]]:
+        """Return a pipeline's runs that began since then, oldest first, with the sums of their streams' counts."""
+        counts = [
+            sa.func.coalesce(sa.func.sum(t.stream_runs.c[name]), 0).label(name)
+            for name in ("new", "updated", "rejected")
+        ]
+        query = (
+            sa.select(t.runs, *counts)
+            .outerjoin(t.stream_runs, t.stream_runs.c.run == t.runs.c.id)
+            .where(t.runs.c.pipeline == pipeline, t.runs.c.started_at >= moment.astimezone(UTC).isoformat())
+            .group_by(*t.runs.c)
+            .order_by(t.runs.c.started_at)
+        )
+        return self._file.rows(query)
+
+    def messages_since(self, pipeline: str, moment: datetime) -> list[dict[str, Any]]:
+        """Return when each message of a pipeline's runs was made since then, and what became of it."""
+        table = t.outbox
+        mine = sa.and_(table.c.pipeline == pipeline, table.c.created_at >= moment.astimezone(UTC).isoformat())
+        return self._file.rows(sa.select(table.c.created_at, table.c.state).where(mine))
 
     def rebuilt_batches(self, stream: str) -> set[str]:
         """Return the ids of the batches that came from no file: a replay made them of all others."""

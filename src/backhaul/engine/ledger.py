@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,10 +16,27 @@ from typing import Any
 import sqlalchemy as sa
 
 from backhaul.engine import ledger_tables as t
+from backhaul.engine.alert_states import Alerts
 from backhaul.engine.events import Event
 from backhaul.engine.history import History
+from backhaul.engine.kept_files import KeptFiles, still_whole_since
 from backhaul.engine.ledger_file import LedgerFile
-from backhaul.engine.ledger_tables import DONE, HELD, KEPT, PENDING, REFUSED, REPLACED, STAGED
+from backhaul.engine.ledger_tables import (
+    DONE,
+    HELD,
+    KEPT,
+    LOST,
+    PART,
+    PENDING,
+    REFUSED,
+    REPAIR,
+    REPAIRED,
+    REPLACED,
+    REQUEUED,
+    STAGED,
+)
+from backhaul.engine.outbox import Outbox
+from backhaul.engine.rejects import Rejects, as_they_were, carry_over, close_rows, quarantine
 from backhaul.model import Artifact, Batch, Counts, Landed, Rejected, Window
 
 
@@ -42,9 +59,9 @@ class PendingDelivery:
 
 
 class Ledger:
-    """The ledger in an SQLite file; safe for threads and processes."""
+    """The ledger in an SQLite file, or by `postgresql://...` on a server; safe for threads and processes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         self.path = path
         self._file = LedgerFile(path)
 
@@ -52,6 +69,26 @@ class Ledger:
     def history(self) -> History:
         """What has happened, for people to look at."""
         return History(self._file)
+
+    @property
+    def outbox(self) -> Outbox:
+        """The messages to people."""
+        return Outbox(self._file)
+
+    @property
+    def alerts(self) -> Alerts:
+        """The streams that fail."""
+        return Alerts(self._file)
+
+    @property
+    def rejects(self) -> Rejects:
+        """The rows in quarantine."""
+        return Rejects(self._file)
+
+    @property
+    def kept_files(self) -> KeptFiles:
+        """The files in raw, as retention looks at them."""
+        return KeptFiles(self._file)
 
     def open_run(self, run: str, pipeline: str, window: str, version: str) -> None:
         """Record that a run has begun. Runs of this pipeline that never ended are closed as killed."""
@@ -73,12 +110,22 @@ class Ledger:
                 )
             )
 
-    def close_run(self, run: str, status: str, exit_code: int) -> None:
-        """Record how a run has ended."""
+    def close_run(self, run: str, status: str, exit_code: int, peak_bytes: int | None = None) -> None:
+        """Record how a run has ended, and the most memory its process took (None where that is not known)."""
+        ended = {"status": status, "exit_code": exit_code, "ended_at": _now(), "peak_bytes": peak_bytes}
         with self._file.transaction() as db:
-            db.execute(
-                t.runs.update().where(t.runs.c.id == run).values(status=status, exit_code=exit_code, ended_at=_now())
-            )
+            db.execute(t.runs.update().where(t.runs.c.id == run).values(**ended))
+
+    def keep_audit(self, what: str, target: str, detail: str) -> None:
+        """Record what a person has done, and who, by the name of the account on this machine."""
+        import getpass
+
+        try:
+            who = getpass.getuser()
+        except (OSError, KeyError, ImportError):
+            who = "unknown"
+        with self._file.transaction() as db:
+            db.execute(t.audit.insert().values(at=_now(), who=who, what=what, target=target, detail=detail))
 
     def record(self, event: Event) -> None:
         """Keep an event; a subscriber."""
@@ -122,8 +169,10 @@ class Ledger:
         with self._file.transaction() as db:
             db.execute(t.stream_runs.insert().values(run=run, stream=stream, **asdict(counts), **facts))
 
-    def keep_artifact(self, run: str, stream: str, number: int, landed: Landed, path: Path) -> Artifact:
-        """Record a kept file as waiting to be staged."""
+    def keep_artifact(
+        self, run: str, stream: str, number: int, landed: Landed, path: Path, repairs: Collection[int] = ()
+    ) -> Artifact:
+        """Record a kept file as waiting to be staged; of repaired rows, close those that it repairs (their ids)."""
         window, fetched_at = landed.window, datetime.now(UTC)
         artifact = Artifact(
             id=f"{run}.{stream.rsplit('.', 1)[-1]}.{number}",
@@ -133,6 +182,7 @@ class Ledger:
             size_bytes=landed.size_bytes,
             window=window,
             fetched_at=fetched_at,
+            is_repair=bool(repairs),
         )
         with self._file.transaction() as db:
             db.execute(
@@ -148,8 +198,10 @@ class Ledger:
                     timezone=window and window.timezone,
                     fetched_at=fetched_at.isoformat(),
                     state=KEPT,
+                    origin=REPAIR if repairs else None,
                 )
             )
+            close_rows(db, repairs, REPAIRED)
         return artifact
 
     def artifacts(self, stream: str, raw: Path, *states: str) -> list[Artifact]:
@@ -193,6 +245,7 @@ class Ledger:
         pending = t.deliveries.c.state == PENDING
         with self._file.transaction() as db:
             former = sa.select(t.batches.c.id).where(t.batches.c.artifact == artifact)
+            closed = as_they_were(db, former)
             db.execute(t.quarantine.delete().where(t.quarantine.c.batch.in_(former)))
             gone = t.deliveries.c.state == HELD
             if held_because:
@@ -206,8 +259,22 @@ class Ledger:
             is_waiting = db.execute(waiting).rowcount
             db.execute(t.batches.update().where(t.batches.c.artifact == artifact).values(state=REPLACED))
             _insert_batch(db, batch, artifact, destinations if held_because else (), rejected, held_because)
+            carry_over(db, batch.id, closed)
             if is_waiting:
                 db.execute(t.batches.update().where(t.batches.c.id == batch.id).values(state=PENDING))
+
+    def batch_requeued(
+        self,
+        batch: Batch,
+        artifact: str | None,
+        destinations: Sequence[str],
+        rows: Collection[int],
+        held_because: str | None,
+    ) -> None:
+        """Record a batch of rows that come out of quarantine (their ids), for those destinations."""
+        with self._file.transaction() as db:
+            _insert_batch(db, batch, artifact, destinations, (), held_because)
+            close_rows(db, rows, REQUEUED)
 
     def forget_batch(self, batch: str) -> None:
         """Let go of a batch and its pending deliveries: what it holds comes with another one."""
@@ -215,6 +282,18 @@ class Ledger:
         with self._file.transaction() as db:
             db.execute(t.deliveries.delete().where(t.deliveries.c.batch == batch, pending))
             db.execute(t.batches.update().where(t.batches.c.id == batch).values(state=REPLACED))
+
+    def lose_batch(self, batch: str) -> None:
+        """Record that a batch went with the disk of a machine that forgets; its days are fetched again."""
+        with self._file.transaction() as db:
+            open_ones = t.deliveries.c.state.in_((PENDING, HELD))
+            db.execute(t.deliveries.update().where(t.deliveries.c.batch == batch, open_ones).values(state=LOST))
+            db.execute(t.batches.update().where(t.batches.c.id == batch).values(state=LOST))
+
+    def lose_artifact(self, artifact: str) -> None:
+        """Record that a kept file went with the disk of a machine that forgets."""
+        with self._file.transaction() as db:
+            db.execute(t.artifacts.update().where(t.artifacts.c.id == artifact).values(state=LOST))
 
     def accept_held(self, stream: str) -> int:
         """Let the stream's held batches go on; return how many there were."""
@@ -245,7 +324,7 @@ class Ledger:
                 .where(table.c.batch == batch.id, table.c.destination == destination)
                 .values(state=DONE, changed_at=_now(), message=None, **asdict(counts))
             )
-            _quarantine(db, batch, None, refused, destination)
+            quarantine(db, batch, refused, destination)
             open_ones = sa.select(sa.func.count()).where(table.c.batch == batch.id, table.c.state != DONE)
             if not db.execute(open_ones).scalar_one():
                 db.execute(t.batches.update().where(t.batches.c.id == batch.id).values(state=DONE))
@@ -287,9 +366,10 @@ class Ledger:
     def earlier_rows(self, stream: str, most: int = 10) -> tuple[int, ...]:
         """Return the row counts of the stream's last delivered batches that came from files, newest first."""
         table = t.batches
+        is_file = sa.and_(table.c.artifact.is_not(None), table.c.origin.is_(None))
         query = (
             sa.select(table.c.rows)
-            .where(table.c.stream == stream, table.c.state == DONE, table.c.artifact.is_not(None))
+            .where(table.c.stream == stream, table.c.state == DONE, is_file)
             .order_by(table.c.number.desc())
             .limit(most)
         )
@@ -298,14 +378,15 @@ class Ledger:
     def batches(self, stream: str, *states: str) -> list[str]:
         """Return the ids of a stream's batches that came from files, in the order of the files.
 
-        Without states, those that are delivered.
+        Without states, those that are delivered. Those that are older than a pruned file are left out: what they
+        hold may be older than what is delivered.
         """
         table = t.batches
         query = (
             sa.select(table.c.id)
             .join(t.artifacts, t.artifacts.c.id == table.c.artifact)
-            .where(table.c.stream == stream, table.c.state.in_(states or (DONE,)))
-            .order_by(t.artifacts.c.number)
+            .where(table.c.stream == stream, table.c.state.in_(states or (DONE,)), still_whole_since(stream))
+            .order_by(t.artifacts.c.number, table.c.number)
         )
         return [row["id"] for row in self._file.rows(query)]
 
@@ -323,6 +404,7 @@ def _artifact(row: dict[str, Any], raw: Path) -> Artifact:
         size_bytes=row["size_bytes"],
         window=window,
         fetched_at=datetime.fromisoformat(row["fetched_at"]),
+        is_repair=row["origin"] == REPAIR,
     )
 
 
@@ -348,6 +430,7 @@ def _insert_batch(
             duplicate=batch.duplicate,
             rejected=batch.rejected,
             reason=held_because,
+            origin=None if batch.is_whole else PART,
         )
     )
     for name in destinations:
@@ -358,8 +441,8 @@ def _insert_batch(
         )
     if artifact:
         _supersede_quarantined(db, batch.stream, artifact)
-    _quarantine(db, batch, artifact, rejected, "")
-    if columns := list(batch.schema()):
+    quarantine(db, batch, rejected, "")
+    if batch.is_whole and (columns := list(batch.schema())):
         _set_cursor(db, batch.stream, {"columns": json.dumps(columns)})
 
 
@@ -379,33 +462,10 @@ def _supersede_quarantined(db: sa.Connection, stream: str, artifact: str) -> Non
     )
 
 
-def _quarantine(
-    db: sa.Connection,
-    batch: Batch,
-    artifact: str | None,
-    rejected: Sequence[Rejected],
-    destination: str,
-) -> None:
-    rows = [
-        {
-            "stream": batch.stream,
-            "artifact": artifact,
-            "batch": batch.id,
-            "row": each.row,
-            "check": each.check,
-            "destination": destination,
-            "state": "open",
-            "at": _now(),
-        }
-        for each in rejected
-    ]
-    if rows:
-        db.execute(t.quarantine.insert(), rows)
-
-
 def _set_cursor(db: sa.Connection, stream: str, values: dict[str, Any]) -> None:
-    from sqlalchemy.dialects.sqlite import insert
+    from sqlalchemy.dialects import postgresql, sqlite
 
+    insert = postgresql.insert if db.dialect.name == "postgresql" else sqlite.insert
     statement = insert(t.cursors).values(stream=stream, **values)
     db.execute(statement.on_conflict_do_update(index_elements=["stream"], set_=values))
 

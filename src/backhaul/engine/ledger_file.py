@@ -1,4 +1,4 @@
-"""The ledger's file: opening it, one transaction at a time, and reading rows."""
+"""Where the ledger is kept: an SQLite file or a PostgreSQL server, one transaction at a time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from backhaul.destinations.sql.server import is_server
 from backhaul.engine import ledger_tables as t
-from backhaul.errors import BackhaulError
+from backhaul.engine.ledger_server import LedgerServer
+from backhaul.engine.ledger_upgrade import refuse_newer, upgraded
+from backhaul.errors import BackhaulError, ConfigError
 
 NEXT_WHEN_FULL = "Make room on the disk, then run again; nothing is lost."
 NEXT_WHEN_CLOSED = "Check that the folder of the ledger is there and may be written; the ledger itself may be whole."
@@ -19,7 +22,36 @@ NEXT_WHEN_BROKEN = "`backhaul doctor` looks at the ledger; a damaged one is rest
 
 
 class LedgerFile:
-    """An SQLite file with the ledger's tables, made on first need; safe for threads and processes."""
+    """The ledger's tables, made on first need; safe for threads and processes.
+
+    `place` is a file, or `postgresql://...`: there, the tables lie in a schema of their own.
+    """
+
+    def __init__(self, place: Path | str) -> None:
+        self._store = _store(place)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Give a connection whose changes are all kept at the end, or none; writers take turns.
+
+        Raises BackhaulError, where waiting may help a TransientError.
+        """
+        with self._store.connected() as connection:
+            self._store.begin_writing(connection)
+            yield connection
+            connection.commit()
+
+    def rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+        """Return what query finds; nothing if there is no ledger yet."""
+        if not self._store.exists():
+            return []
+        with self._store.connected() as connection:
+            self._store.begin_reading(connection)
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+
+class SqliteStore:
+    """A file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,41 +68,50 @@ class LedgerFile:
         with engine.connect() as connection:
             if is_new:
                 connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if version > t.VERSION:
-                raise BackhaulError(
-                    f"{self.path.name} was written by a newer backhaul (version {version})",
-                    next_step="Update backhaul, then run again.",
-                )
-            if version < t.VERSION:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-                t.metadata.create_all(connection)
-                connection.exec_driver_sql(f"PRAGMA user_version = {t.VERSION}")
+            if self._version(connection) < t.VERSION:
+                self.begin_writing(connection)
+                # Another process may have been faster.
+                if self._version(connection) < t.VERSION:
+                    upgraded(connection)
+                    connection.exec_driver_sql(f"PRAGMA user_version = {t.VERSION}")
                 connection.commit()
         return engine
 
+    def exists(self) -> bool:
+        """Return whether the file is there."""
+        return self.path.exists()
+
+    def begin_reading(self, connection: sa.Connection) -> None:
+        """Do nothing: each statement sees a whole state."""
+
+    def begin_writing(self, connection: sa.Connection) -> None:
+        """Wait until no other writer is left."""
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[sa.Connection]:
+    def connected(self) -> Iterator[sa.Connection]:
+        """Open the file. Raises BackhaulError."""
         try:
             with self._engine.connect() as connection:
                 yield connection
         except sa.exc.DBAPIError as error:
             raise BackhaulError(f"{self.path.name}: {error.orig}", next_step=_next_step(str(error.orig))) from error
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
-        """Give a connection whose changes are all kept at the end, or none. Raises BackhaulError."""
-        with self._connected() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
-            connection.commit()
+    def _version(self, connection: sa.Connection) -> int:
+        version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+        refuse_newer(version, self.path.name)
+        return version
 
-    def rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
-        """Return what query finds; nothing if there is no file yet."""
-        if not self.path.exists():
-            return []
-        with self._connected() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+
+def _store(place: Path | str) -> SqliteStore | LedgerServer:
+    if isinstance(place, Path):
+        return SqliteStore(place)
+    if is_server(place):
+        return LedgerServer.shared(place)
+    path = place.removeprefix("sqlite:///")
+    if "://" in path:
+        raise ConfigError(f"a ledger at {path.split('://')[0]}:// is not supported; files and postgresql:// are")
+    return SqliteStore(Path(path))
 
 
 def _next_step(reason: str) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, String, Table
 
-VERSION = 1
+VERSION = 2
 
 KEPT, STAGED, REFUSED = "kept", "staged", "refused"
 """States of an artifact: waiting to be staged; a batch by now; not what its stream expects."""
@@ -12,12 +12,24 @@ KEPT, STAGED, REFUSED = "kept", "staged", "refused"
 PENDING, DONE, HELD, REPLACED = "pending", "done", "held", "replaced"
 """States of batches and deliveries; a held one waits for a person, a replaced one was staged anew by a replay."""
 
+PRUNED, LOST, DISMISSED = "pruned", "lost", "dismissed"
+"""More states: removed by retention; gone with the disk of a stateless machine; let go of by a person."""
+
+REPAIR, PART = "repair", "part"
+"""Origins that are not a source: an artifact with rows that a person has repaired; a batch of only some rows."""
+
+OPEN, SUPERSEDED, REPAIRED, REQUEUED = "open", "superseded", "repaired", "requeued"
+"""States of a quarantined row; also DISMISSED."""
+
+WAITING, SENT, GIVEN_UP = "waiting", "sent", "given up"
+"""States of a message in the outbox."""
+
 metadata = MetaData()
 
 
 def _counts() -> list[Column[int]]:
-    names = ("new", "updated", "unchanged", "duplicate", "rejected")
-    return [Column(name, Integer, nullable=False, default=0) for name in names]
+    names = ("new", "updated", "unchanged", "duplicate", "rejected", "removed")
+    return [Column(name, Integer, nullable=False, default=0, server_default="0") for name in names]
 
 
 runs = Table(
@@ -32,6 +44,7 @@ runs = Table(
     Column("ended_at", String),
     Column("pid", Integer, nullable=False),
     Column("version", String, nullable=False),
+    Column("peak_bytes", BigInteger),
 )
 
 stream_runs = Table(
@@ -82,13 +95,14 @@ artifacts = Table(
     Column("stream", String, nullable=False, index=True),
     Column("name", String, nullable=False),
     Column("sha256", String, nullable=False),
-    Column("size_bytes", Integer, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
     Column("window_start", String),
     Column("window_end", String),
     Column("timezone", String),
     Column("fetched_at", String, nullable=False),
     Column("state", String, nullable=False),
     Column("reason", String),
+    Column("origin", String),
 )
 
 batches = Table(
@@ -104,6 +118,7 @@ batches = Table(
     Column("duplicate", Integer, nullable=False),
     Column("rejected", Integer, nullable=False),
     Column("reason", String),
+    Column("origin", String),
 )
 
 deliveries = Table(
@@ -142,4 +157,45 @@ quarantine = Table(
     Column("destination", String, nullable=False, default=""),
     Column("state", String, nullable=False),
     Column("at", String, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", String, nullable=False),
+    Column("pipeline", String, nullable=False, index=True),
+    Column("notifier", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("message", String, nullable=False),
+    Column("state", String, nullable=False, index=True),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("reason", String),
+    Column("created_at", String, nullable=False),
+    Column("not_before", String),
+    Column("sent_at", String),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("stream", String, primary_key=True),
+    Column("pipeline", String, nullable=False, index=True),
+    Column("error", String, nullable=False),
+    Column("message", String, nullable=False),
+    Column("next_step", String, nullable=False),
+    Column("since", String, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("told_at", String),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", String, nullable=False),
+    Column("who", String, nullable=False),
+    Column("what", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("detail", String, nullable=False),
 )

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from backhaul import __version__
 from backhaul.config import resolved
 from backhaul.destinations import Warehouse
 from backhaul.engine.context import Status, StreamResult, failure_event
-from backhaul.engine.deliver import Deliverer
+from backhaul.engine.deliver import Deliverer, as_merged
+from backhaul.engine.derived import is_derived
 from backhaul.engine.events import BatchStaged, RunEnded, RunStarted, StreamDone, Subscriber, Warned
-from backhaul.engine.ledger_tables import DONE, KEPT, PENDING, REFUSED, STAGED
+from backhaul.engine.ledger_tables import DONE, PENDING, REFUSED
 from backhaul.engine.lock import pipeline_lock
-from backhaul.engine.run import Installation, RunResult, Telling, new_run_id, ours_alone, outcome
+from backhaul.engine.run import Installation, RunResult, Telling, check_key, new_run_id, ours_alone, outcome
 from backhaul.engine.stage import Stager
 from backhaul.engine.systems import Target
 from backhaul.engine.words import counted
-from backhaul.errors import BackhaulError, CheckFailed
+from backhaul.errors import BackhaulError, CheckFailed, ConfigError
 from backhaul.lake import Lake
-from backhaul.model import ROW, Batch, Counts, Destination, Stream
+from backhaul.model import REMOVED_AT, ROW, Batch, Counts, Destination, Stream
 from backhaul.retry import Budget
 
 ZONES = ("staging", "curated")
@@ -39,11 +38,18 @@ def replay_pipeline(
     counts say what the replay has changed. Raises AlreadyRunning.
     """
     pipeline = resolved(target.pipeline, installation.settings)
+    streams = tuple(stream for stream in pipeline.streams if not is_derived(stream))
+    if not streams:
+        raise ConfigError(
+            f"{target.name}: a derived stream has no files to replay",
+            next_step="Every run computes it anew: backhaul run NAME.",
+        )
+    check_key(target.name, streams, installation)
     with pipeline_lock(installation.data / "locks", target.name, wait=False):
         started, ledger = time.monotonic(), installation.ledger
+        installation.lake.opened.clear()
         run = new_run_id(datetime.now(UTC))
         tell = Telling([ledger.record, *subscribers])
-        streams = tuple(pipeline.streams)
         ledger.open_run(run, target.name, f"replay {' '.join(zones)}", __version__)
         tell(RunStarted(run=run, pipeline=target.name, streams=len(streams), dry_run=False))
         results = [
@@ -74,8 +80,8 @@ class Replay:
 
     @property
     def lake(self) -> Lake:
-        """The installation's lake."""
-        return self.installation.lake
+        """The installation's lake, as this stream uses it."""
+        return self.installation.lake.of(self.stream)
 
     @property
     def _destinations(self) -> tuple[Destination, ...]:
@@ -87,6 +93,7 @@ class Replay:
         try:
             with ours_alone(self.name):
                 self._nothing_untried()
+                self._tell_left_out()
                 if "staging" in zones:
                     self._rebuild_staging()
                 if "curated" in zones:
@@ -112,14 +119,24 @@ class Replay:
                 next_step=f"Run `backhaul run {self.name}` first, so that they arrive in their order.",
             )
 
+    def _tell_left_out(self) -> None:
+        """Say which files cannot be replayed. What they brought stays where it was delivered, as it is."""
+        pruned, older = self.installation.ledger.kept_files.left_out(self.name)
+        if pruned:
+            message = f"{counted(pruned, 'file')} cannot be replayed: removed by retention"
+            if older:
+                message += f"; {counted(older, 'file')} older than these: left out, as newer values may be delivered"
+            message += "; delivered rows stay as they are"
+            self.tell(Warned(run=self.run_id, stream=self.name, message=message))
+
     def _rebuild_staging(self) -> None:
         ledger = self.installation.ledger
-        stager = Stager(self.name, self.stream, self.timezone, self.lake.staging)
+        stager = Stager(self.name, self.stream, self.timezone, self.lake)
         failed: list[BackhaulError] = []
         refused_before = {artifact.id for artifact in ledger.artifacts(self.name, self.lake.raw.folder, REFUSED)}
-        for number, artifact in enumerate(
-            ledger.artifacts(self.name, self.lake.raw.folder, KEPT, STAGED, REFUSED), start=1
-        ):
+        wanted = set(ledger.kept_files.to_replay(self.name))
+        artifacts = [each for each in ledger.artifacts(self.name, self.lake.raw.folder) if each.id in wanted]
+        for number, artifact in enumerate(artifacts, start=1):
             try:
                 self.lake.raw.verify(artifact.sha256)
                 with ours_alone(self.name):
@@ -158,10 +175,11 @@ class Replay:
         batches = [self._loaded(batch_id) for batch_id in merged]
         if not batches:
             return before
-        with tempfile.TemporaryDirectory(prefix="backhaul-replay-") as folder:
-            rebuilt = Warehouse(str(Path(folder) / "rebuilt.db"))
+        with self.lake.opened.private() as folder:
+            rebuilt = Warehouse(str(folder / "rebuilt.db"))
             for batch in batches:
-                rebuilt.write(self.stream, rebuilt.compare(self.stream, batch))
+                stream = as_merged(self.stream, batch)
+                rebuilt.write(stream, rebuilt.compare(stream, batch))
             batch = self._staged_again(rebuilt)
         self.installation.ledger.batch_staged(batch, None, [each.name for each in self._destinations], ())
         return before + self._delivered()
@@ -205,7 +223,10 @@ class Replay:
             f"{self.run_id}.{self.stream.name}.curated", self.name, self.stream.key, self.timezone
         )
         rows = 0
-        for frame in rebuilt.read(self.stream.target):
+        for table in rebuilt.read(self.stream.target):
+            # The real table marks what is removed by itself: it is what a complete batch lacks.
+            is_there = REMOVED_AT in table.columns and self.stream.complete
+            frame = table.filter(table[REMOVED_AT].is_null()).drop(REMOVED_AT) if is_there else table
             writer.add(frame.with_row_index(ROW, offset=rows + 1))
             rows += frame.height
         return writer.finish(0)

@@ -15,13 +15,19 @@ from threading import Event as Flag
 from threading import Lock
 
 from backhaul import __version__
-from backhaul.config import resolved
+from backhaul.config import is_true, resolved
 from backhaul.destinations import Warehouse
+from backhaul.engine.announce import Announcer
 from backhaul.engine.context import RunContext, Status, StreamResult, failure_event
-from backhaul.engine.events import Event, RunEnded, RunStarted, Subscriber
+from backhaul.engine.derive import Derivation
+from backhaul.engine.derived import is_derived
+from backhaul.engine.events import Event, RunEnded, RunStarted, Subscriber, Warned
 from backhaul.engine.haul import Haul
 from backhaul.engine.ledger import Ledger
 from backhaul.engine.lock import pipeline_lock
+from backhaul.engine.memory import peak_bytes
+from backhaul.engine.pipeline import Pipeline
+from backhaul.engine.prune import prune_pipeline, prune_records
 from backhaul.engine.sessions import SharedSessions
 from backhaul.engine.systems import Target
 from backhaul.engine.window import parse_window
@@ -29,9 +35,12 @@ from backhaul.errors import BackhaulError, ConfigError
 from backhaul.lake import Lake
 from backhaul.model import Counts, Stream
 from backhaul.retry import Budget
+from backhaul.sealing import Seal, key_from
 from backhaul.sessions.vault import Vault
 
 CURATED = "curated"
+LEDGER_URL, WAREHOUSE_URL = "BACKHAUL_LEDGER_URL", "BACKHAUL_WAREHOUSE_URL"
+STATELESS, NO_NOTIFICATIONS = "BACKHAUL_STATELESS", "DISABLE_NOTIFICATIONS"
 NEXT_WHEN_NO_FILE = "Check that the folder is there, may be written and has room, then run again."
 GRACE_S = 3.0
 """How long an interrupted run waits for what its streams are in the middle of."""
@@ -46,23 +55,33 @@ class Installation:
 
     @property
     def ledger(self) -> Ledger:
-        """The ledger."""
-        return Ledger(self.data / "ledger.db")
+        """The ledger: a file, or PostgreSQL by BACKHAUL_LEDGER_URL."""
+        return Ledger(self.settings.get(LEDGER_URL) or self.data / "ledger.db")
 
     @property
     def lake(self) -> Lake:
         """The zones."""
-        return Lake(self.data / "lake")
+        return Lake(self.data / "lake", self.seal)
 
     @property
     def warehouse(self) -> Path:
-        """The file of the curated tables."""
+        """The file of the curated tables, where they are in a file."""
         return self.data / "warehouse.db"
 
     @property
     def curated(self) -> Warehouse:
-        """The curated tables as a destination."""
-        return Warehouse(str(self.warehouse), name=CURATED)
+        """The curated tables as a destination: a file, or PostgreSQL by BACKHAUL_WAREHOUSE_URL."""
+        return Warehouse(self.settings.get(WAREHOUSE_URL) or str(self.warehouse), name=CURATED)
+
+    @property
+    def is_stateless(self) -> bool:
+        """Whether this machine forgets its disk between runs (BACKHAUL_STATELESS)."""
+        return is_true(self.settings.get(STATELESS))
+
+    @property
+    def seal(self) -> Seal | None:
+        """What encrypts sessions and personal files, or None where no key is set."""
+        return key_from(self.settings)
 
 
 @dataclass(frozen=True)
@@ -111,6 +130,7 @@ def run_pipeline(
     pipeline = resolved(target.pipeline, installation.settings)
     streams = tuple(pipeline.streams)
     _check(target.name, streams, options)
+    check_key(target.name, streams, installation)
     if options.window:
         parse_window(options.window, clock(), pipeline.timezone)
     with ExitStack() as stack:
@@ -118,31 +138,62 @@ def run_pipeline(
         if not options.dry_run:
             stack.enter_context(pipeline_lock(locks, target.name, wait=options.wait))
         place = stack.enter_context(_place(installation, options.dry_run))
-        ledger, lake = place.ledger, place.lake
-        lake.clear_landing(target.name)
-        sessions = SharedSessions(Vault(place.data / "vault"), options.budget)
         run = new_run_id(clock())
-        tell = Telling([ledger.record, *subscribers])
-        context = RunContext(
-            run=run,
-            pipeline=target.name,
-            timezone=pipeline.timezone,
-            now=clock(),
-            lake=lake,
-            ledger=ledger,
-            sessions=sessions,
-            curated=installation.curated,
-            budget=options.budget,
-            emit=tell,
-            stop=Flag(),
-            window=options.window,
-            file=options.file,
-            dry_run=options.dry_run,
-            accept=options.accept,
-            individual_sessions=options.individual_sessions,
-            memory=installation.ledger if options.dry_run else None,
-        )
+        tell = Telling([place.ledger.record, *subscribers])
+        context = _context(target.name, pipeline, installation, place, options, run, tell, clock())
+        context.lake.clear_landing(target.name)
+        if pipeline.notify and not options.dry_run and not is_true(installation.settings.get(NO_NOTIFICATIONS)):
+            announcer = Announcer(
+                name=target.name,
+                run=run,
+                pipeline=pipeline,
+                ledger=place.ledger,
+                evidence=context.evidence,
+                own_sessions=options.individual_sessions,
+                clock=clock,
+                on_trouble=tell,
+            )
+            stack.callback(announcer.finish)
+            tell.add(announcer)
         return _recorded_run(context, streams, options)
+
+
+def _context(
+    name: str,
+    pipeline: Pipeline,
+    installation: Installation,
+    place: Installation,
+    options: RunOptions,
+    run: str,
+    tell: Telling,
+    now: datetime,
+) -> RunContext:
+    """Return what the streams of a run share; place is the installation, or in a dry run an empty one."""
+    evidence = place.data / "evidence" / run
+    folder = installation.data / "vault"
+    vault = Vault(folder, installation.seal, evidence / "sign-in", is_read_only=options.dry_run)
+    return RunContext(
+        run=run,
+        pipeline=name,
+        timezone=pipeline.timezone,
+        now=now,
+        lake=place.lake,
+        ledger=place.ledger,
+        sessions=SharedSessions(vault, options.budget),
+        curated=installation.curated,
+        evidence=evidence,
+        budget=options.budget,
+        emit=tell,
+        stop=Flag(),
+        window=options.window,
+        file=options.file,
+        dry_run=options.dry_run,
+        accept=options.accept,
+        individual_sessions=options.individual_sessions,
+        is_stateless=installation.is_stateless,
+        streams=tuple(pipeline.streams),
+        memory=installation.ledger if options.dry_run else None,
+    )
 
 
 def _recorded_run(context: RunContext, streams: tuple[Stream, ...], options: RunOptions) -> RunResult:
@@ -161,18 +212,40 @@ def _recorded_run(context: RunContext, streams: tuple[Stream, ...], options: Run
     status, exit_code = outcome(results, automated=options.automated)
     seconds = _close(context, status, exit_code, started)
     context.lake.clear_landing(context.pipeline)
+    if not context.dry_run:
+        _prune(context)
     return RunResult(context.run, context.pipeline, status, exit_code, seconds, tuple(results))
+
+
+def _prune(context: RunContext) -> None:
+    """Let go of what retention no longer keeps; where that fails, the run is no worse for it."""
+    try:
+        prune_pipeline(context.pipeline, context.streams, ledger=context.ledger, lake=context.lake, now=context.now)
+        prune_records(context.ledger, context.evidence.parent, context.now)
+    except (BackhaulError, OSError) as error:
+        message = f"old files were not removed: {error}; `backhaul prune` tries again"
+        context.emit(Warned(run=context.run, message=message))
 
 
 def _close(context: RunContext, status: str, exit_code: int, started: float) -> float:
     """Close the run, tell it, and return its seconds."""
     seconds = time.monotonic() - started
-    context.ledger.close_run(context.run, status, exit_code)
+    context.ledger.close_run(context.run, status, exit_code, peak_bytes())
     context.emit(RunEnded(run=context.run, status=status, exit_code=exit_code, seconds=round(seconds, 3)))
     return seconds
 
 
 def _haul_all(context: RunContext, streams: tuple[Stream, ...]) -> list[StreamResult]:
+    """Haul what is fetched, then compute what is derived from it, in the order of the pipeline."""
+    fetched = tuple(stream for stream in streams if not is_derived(stream))
+    results = _haul_side_by_side(context, fetched)
+    for stream in streams:
+        if is_derived(stream):
+            results[stream.name] = _recorded(context, Derivation(context, stream, context.streams))
+    return [results[stream.name] for stream in streams]
+
+
+def _haul_side_by_side(context: RunContext, streams: tuple[Stream, ...]) -> dict[str, StreamResult]:
     """Haul the streams of each source side by side, as many as the source allows, and the sources as well."""
     by_source: dict[int, list[Stream]] = {}
     for stream in streams:
@@ -184,8 +257,8 @@ def _haul_all(context: RunContext, streams: tuple[Stream, ...]) -> list[StreamRe
             workers = min(len(group), max(1, group[0].source.parallel))
             pools.append(ThreadPoolExecutor(workers, thread_name_prefix="haul"))
             for stream in group:
-                futures[stream.name] = pools[-1].submit(_haul_recorded, context, stream)
-        return [futures[stream.name].result() for stream in streams]
+                futures[stream.name] = pools[-1].submit(_recorded, context, Haul(context, stream))
+        return {stream.name: futures[stream.name].result() for stream in streams}
     except KeyboardInterrupt:
         context.stop.set()
         for future in futures.values():
@@ -199,16 +272,15 @@ def _haul_all(context: RunContext, streams: tuple[Stream, ...]) -> list[StreamRe
             pool.shutdown(wait=not context.stop.is_set(), cancel_futures=True)
 
 
-def _haul_recorded(context: RunContext, stream: Stream) -> StreamResult:
-    haul = Haul(context, stream)
+def _recorded(context: RunContext, work: Haul | Derivation) -> StreamResult:
     started = time.monotonic()
     try:
-        with ours_alone(haul.name):
-            return haul.run()
+        with ours_alone(work.name):
+            return work.run()
     except BackhaulError as unforeseen:
-        attempts, seconds = haul.fetcher.attempts, time.monotonic() - started
-        result = StreamResult(haul.name, Status.FAILED, "", haul.counts, attempts, seconds, unforeseen)
-        context.emit(failure_event(context.run, haul.name, unforeseen, attempts))
+        seconds = time.monotonic() - started
+        result = StreamResult(work.name, Status.FAILED, "", work.counts, work.attempts, seconds, unforeseen)
+        context.emit(failure_event(context.run, work.name, unforeseen, work.attempts, counts=work.counts))
         result.record(context.ledger, context.run)
         return result
 
@@ -277,16 +349,16 @@ def _check(name: str, streams: tuple[Stream, ...], options: RunOptions) -> None:
         names_of_destinations = [CURATED, *(each.name for each in stream.to)]
         if len(set(names_of_destinations)) < len(names_of_destinations):
             raise ConfigError(f"{name}.{stream.name}: two destinations share a name: {names_of_destinations}")
-        if stream.personal:
-            raise ConfigError(
-                f"{name}.{stream.name}: personal=True needs the encrypted lake, which this version does not have",
-                next_step="Leave the stream out until then; it is refused rather than stored in the clear.",
-            )
-        if stream.complete:
-            raise ConfigError(
-                f"{name}.{stream.name}: complete=True marks removed rows, which this version cannot do yet",
-                next_step="Take it out until then; it is refused rather than ignored.",
-            )
+
+
+def check_key(name: str, streams: Sequence[Stream], installation: Installation) -> None:
+    """Raise ConfigError if streams hold personal data and no key is set to encrypt their files with."""
+    personal = [stream.name for stream in streams if stream.personal]
+    if personal and installation.seal is None:
+        raise ConfigError(
+            f"{name}: {', '.join(personal)} hold personal data, whose files are kept encrypted; there is no key",
+            next_step="Make one with `backhaul sessions new-key` and put its line into .env.",
+        )
 
 
 @contextmanager
@@ -296,15 +368,20 @@ def _place(installation: Installation, dry_run: bool) -> Iterator[Installation]:
         yield installation
         return
     with tempfile.TemporaryDirectory(prefix="backhaul-dry-run-") as folder:
-        yield replace(installation, data=Path(folder))
+        settings = {name: value for name, value in installation.settings.items() if name != LEDGER_URL}
+        yield replace(installation, data=Path(folder), settings=settings)
 
 
 class Telling:
     """Tells each event to every subscriber, one at a time."""
 
     def __init__(self, subscribers: Sequence[Subscriber]) -> None:
-        self._subscribers = subscribers
+        self._subscribers = list(subscribers)
         self._lock = Lock()
+
+    def add(self, subscriber: Subscriber) -> None:
+        """Tell subscriber too, from now on."""
+        self._subscribers.append(subscriber)
 
     def __call__(self, event: Event) -> None:
         """Tell event."""

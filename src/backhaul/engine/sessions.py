@@ -21,10 +21,15 @@ class SharedSessions:
         self._locks: dict[int, threading.Lock] = {}
         self._opened: dict[int, Session | BackhaulError] = {}
 
-    def get(self, source: Source, on_failure: Callable[[TransientError, int], None]) -> Session:
+    def get(
+        self,
+        source: Source,
+        on_failure: Callable[[TransientError, int], None],
+        on_end: Callable[[BackhaulError], None] = lambda error: None,
+    ) -> Session:
         """Return the source's session. Raises what opening it raised, each time it is asked for.
 
-        on_failure hears of the attempts to open it, as in `retried`.
+        on_failure hears of the attempts to open it, as in `retried`; on_end, once, that it is given up.
         """
         with self._guard:
             lock = self._locks.setdefault(id(source), threading.Lock())
@@ -35,6 +40,7 @@ class SharedSessions:
                     found = retried(lambda: source.open(self._vault), self._budget, on_failure)
                 except BackhaulError as error:
                     found = error
+                    on_end(error)
                 self._opened[id(source)] = found
         if isinstance(found, BackhaulError):
             raise found
@@ -43,7 +49,7 @@ class SharedSessions:
     @contextlib.contextmanager
     def own(self, source: Source) -> Iterator[Session]:
         """Open a session for one stream alone, and close it."""
-        session = source.open(self._vault)
+        session = source.open(self._vault.without_sessions())
         try:
             yield session
         finally:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from backhaul.engine.words import counted
 from backhaul.errors import ConfigError, SourceChanged
-from backhaul.lake import StagingArea
+from backhaul.lake import BatchWriter, Lake
 from backhaul.lake.staging import keyed
 from backhaul.model import ROW, Artifact, Batch, BatchFacts, Rejected, Severity, Stream, TableCheck
 from backhaul.quality import as_utc, drift, judge_batch, judge_rows, outside_window
@@ -32,36 +32,87 @@ class Staged:
 
 @dataclass(frozen=True)
 class Stager:
-    """Stages the artifacts of one stream; `name` is the stream's full name, timezone the pipeline's."""
+    """Stages the artifacts of one stream; `name` is the stream's full name, timezone the pipeline's.
+
+    Rows that a person has repaired are parsed and transformed already; they are checked like all others.
+    """
 
     name: str
     stream: Stream
     timezone: str
-    staging: StagingArea
+    lake: Lake
     columns_before: tuple[str, ...] = ()
     earlier_rows: tuple[int, ...] = ()
 
     def stage(self, artifact: Artifact, batch_id: str) -> Staged:
         """Return the published batch. Raises SourceChanged for a file that is not what the stream expects."""
-        writer = self.staging.writer(batch_id, self.name, self.stream.key, self.timezone)
         tally = _Tally()
-        for frame in self._transformed(artifact, tally):
-            judged = _judged(keyed(frame, self.stream.key, self.name), self.stream, self.name)
-            tally.rejected += judged.rejected
-            tally.warned.update(judged.warned)
-            tally.stopped.update(judged.stopped)
-            writer.add(judged.good)
-        self._prove_window(artifact, tally)
+        with self.lake.raw.readable(artifact) as plain:
+            if artifact.is_repair:
+                return self.stage_some(_repaired(plain), batch_id)
+            return self._staged(self._transformed(plain, tally), tally, artifact, batch_id)
+
+    def stage_some(self, frames: Iterable[pl.DataFrame], batch_id: str) -> Staged:
+        """Return the published batch of some rows of files (keyed, with `_row`).
+
+        The row checks judge them. What judges a whole file, its table checks and its columns, is left out.
+        """
+        tally, writer = _Tally(), self._writer(batch_id)
+        self._write(frames, writer, tally)
+        batch = writer.finish(len(tally.rejected), is_whole=False)
+        return Staged(batch, tuple(tally.rejected), tuple(tally.warnings()), "; ".join(tally.reasons()) or None)
+
+    def read(self, artifact: Artifact, rows: Collection[int]) -> pl.DataFrame:
+        """Return these rows of an artifact as today's pipeline makes them: keyed, with `_row`, unchecked.
+
+        Raises SourceChanged for a file that it cannot read any more.
+        """
+        import polars as pl
+
+        with self.lake.raw.readable(artifact) as plain:
+            frames = _repaired(plain) if artifact.is_repair else self._transformed(plain, _Tally())
+            found = [
+                keyed(frame, self.stream.key, self.name).filter(pl.col(ROW).is_in(list(rows))) for frame in frames
+            ]
+        filled = [frame for frame in found if frame.height] or found[:1]
+        return pl.concat(filled) if filled else pl.DataFrame()
+
+    def stage_frame(self, frame: pl.DataFrame, batch_id: str) -> Staged:
+        """Return the published batch of rows that come from no file: computed ones."""
+        self._refuse_own_column(frame, "what build returned")
+        numbered = as_utc(frame.with_row_index(ROW, offset=1), self.timezone)
+        return self._staged(iter([numbered]), _Tally(), None, batch_id)
+
+    def _staged(
+        self, frames: Iterator[pl.DataFrame], tally: _Tally, artifact: Artifact | None, batch_id: str
+    ) -> Staged:
+        writer = self._writer(batch_id)
+        self._write(frames, writer, tally)
+        if artifact:
+            self._prove_window(artifact, tally)
         batch = writer.finish(len(tally.rejected))
-        put_aside = Counter(each.check for each in tally.rejected)
-        warnings = [f"{counted(number, 'row')} rejected: {check}" for check, number in put_aside.items()]
-        warnings += [f"{counted(number, 'row')}: {check}" for check, number in tally.warned.items()]
-        reasons = [f"{counted(number, 'row')}: {check}" for check, number in tally.stopped.items()]
+        warnings, reasons = tally.warnings(), tally.reasons()
+        if self.stream.complete and not batch.rows and any(self.earlier_rows[:1]):
+            reasons.append("nothing is left of what was there before, though the stream is complete")
+        if self.stream.complete and tally.rejected:
+            warnings.append("no row is marked as removed this time: the rejected ones may be among them")
         for check, wrong in self._judge_batch(batch, artifact):
             to = warnings if check.severity is Severity.WARN else reasons
             to.append(f"{check.name}: {wrong}")
         warnings += self._drift_warnings(batch)
         return Staged(batch, tuple(tally.rejected), tuple(warnings), "; ".join(reasons) or None)
+
+    def _writer(self, batch_id: str) -> BatchWriter:
+        staging = self.lake.of(self.stream).staging
+        return staging.writer(batch_id, self.name, self.stream.key, self.timezone)
+
+    def _write(self, frames: Iterable[pl.DataFrame], writer: BatchWriter, tally: _Tally) -> None:
+        for frame in frames:
+            judged = _judged(keyed(frame, self.stream.key, self.name), self.stream, self.name)
+            tally.rejected += judged.rejected
+            tally.warned.update(judged.warned)
+            tally.stopped.update(judged.stopped)
+            writer.add(judged.good)
 
     def _transformed(self, artifact: Artifact, tally: _Tally) -> Iterator[pl.DataFrame]:
         for parsed in self.stream.source.parse(self.stream, artifact):
@@ -120,14 +171,14 @@ class Stager:
                 next_step="Compare the date fields in the pipeline with those of the page.",
             )
 
-    def _judge_batch(self, batch: Batch, artifact: Artifact) -> list[tuple[TableCheck, str]]:
+    def _judge_batch(self, batch: Batch, artifact: Artifact | None) -> list[tuple[TableCheck, str]]:
         import polars as pl
 
         facts = BatchFacts(
-            frame=pl.scan_parquet(list(batch.parts)),
+            frame=batch.lazy(),
             rows=batch.rows,
             earlier_rows=self.earlier_rows,
-            window=artifact.window,
+            window=artifact.window if artifact else None,
             now=datetime.now(UTC),
         )
         try:
@@ -154,6 +205,21 @@ class _Tally:
     rejected: list[Rejected] = field(default_factory=list)
     warned: Counter[str] = field(default_factory=Counter)
     stopped: Counter[str] = field(default_factory=Counter)
+
+    def warnings(self) -> list[str]:
+        put_aside = Counter(each.check for each in self.rejected)
+        rejected = [f"{counted(number, 'row')} rejected: {check}" for check, number in put_aside.items()]
+        return rejected + [f"{counted(number, 'row')}: {check}" for check, number in self.warned.items()]
+
+    def reasons(self) -> list[str]:
+        return [f"{counted(number, 'row')}: {check}" for check, number in self.stopped.items()]
+
+
+def _repaired(artifact: Artifact) -> Iterator[pl.DataFrame]:
+    """Yield the rows that a person has repaired, as they were kept: typed, in one frame."""
+    import polars as pl
+
+    yield pl.read_parquet(artifact.path).with_row_index(ROW, offset=1)
 
 
 def _judged(frame: pl.DataFrame, stream: Stream, name: str) -> Judged:

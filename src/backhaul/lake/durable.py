@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
+
+BUSY_S = 3.0
+_OPEN_ELSEWHERE = (5, 32, 33)
+"""Windows' numbers for a file that another program, such as a virus scanner, has open for a moment."""
 
 
 def sync_file(path: Path) -> None:
@@ -14,8 +19,11 @@ def sync_file(path: Path) -> None:
 
 
 def publish(part: Path, path: Path) -> None:
-    """Give part, a synced file or a folder of synced files, its final name; the rename itself is synced too."""
-    part.replace(path)
+    """Give part, a synced file or a folder of synced files, its final name; the rename itself is synced too.
+
+    Where Windows says that somebody has the file open, it is tried for some seconds. Raises PermissionError then.
+    """
+    _rename(part, path)
     _sync_folder(path.parent)
 
 
@@ -25,6 +33,20 @@ def write_text(path: Path, text: str) -> None:
     part.write_text(text, encoding="utf-8")
     sync_file(part)
     publish(part, path)
+
+
+def _rename(part: Path, path: Path) -> None:
+    over, wait_s = time.monotonic() + BUSY_S, 0.02
+    while True:
+        try:
+            part.replace(path)
+        except PermissionError as error:
+            if getattr(error, "winerror", None) not in _OPEN_ELSEWHERE or time.monotonic() > over:
+                raise
+            time.sleep(wait_s)
+            wait_s *= 2
+        else:
+            return
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,15 +1,17 @@
-"""Staging: the good rows of one artifact as a folder of Parquet parts, each key once."""
+"""Staging: the good rows of one artifact as a folder of Parquet parts, each key once; sealed where personal."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backhaul.errors import ConfigError, SourceChanged
+from backhaul.errors import BackhaulError, ConfigError, SourceChanged
 from backhaul.lake.durable import publish, sync_file, write_text
 from backhaul.lake.landing import safe_name
 from backhaul.model import ROW, Batch, Changes, Rejected
@@ -17,21 +19,30 @@ from backhaul.model import ROW, Batch, Changes, Rejected
 if TYPE_CHECKING:
     import polars as pl
 
+    from backhaul.sealing import Seal
+
 MANIFEST = "batch.json"
 
 
 @dataclass(frozen=True)
 class StagingArea:
-    """Batches by id, with the saved changes of each destination beside them."""
+    """Batches by id, with the saved changes of each destination beside them.
+
+    The parts of a batch that is written with `is_private` are sealed, each as it is written. What lies beside them
+    holds no row: the names of columns and checks, counts, and one byte for each row.
+    """
 
     folder: Path
+    seal: Seal | None = field(default=None, repr=False)
+    is_private: bool = False
 
     def writer(self, batch_id: str, stream: str, key: tuple[str, ...], timezone: str) -> BatchWriter:
         """Return a writer for a new batch; what an interrupted writer of the same id left is removed."""
         part = self.folder / f"{batch_id}.part"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        return BatchWriter(part, self.folder / batch_id, stream, key, timezone)
+        seal = self.seal if self.is_private else None
+        return BatchWriter(part, self.folder / batch_id, stream, key, timezone, seal)
 
     def load(self, batch_id: str) -> Batch | None:
         """Return a finished batch, or None if there is none of this id, or not all of it any more."""
@@ -52,7 +63,17 @@ class StagingArea:
             rejected=facts["rejected"],
             timezone=facts["timezone"],
             empty=tuple(facts["empty"]),
+            is_whole=facts.get("whole", True),
+            unsealed=self._opener(batch_id) if facts.get("sealed") else None,
         )
+
+    def remove(self, batch_id: str) -> int:
+        """Remove a batch, its changes and what an interrupted writer left of it; return the bytes that it took."""
+        removed_bytes = 0
+        for folder in (self.folder / batch_id, self.folder / f"{batch_id}.part"):
+            removed_bytes += sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
+            shutil.rmtree(folder, ignore_errors=True)
+        return removed_bytes
 
     def save_changes(self, destination: str, changes: Changes) -> None:
         """Keep what a destination found, so that a write repeated after a crash reports the same counts."""
@@ -61,7 +82,7 @@ class StagingArea:
         changes.classes.rename("class").to_frame().write_parquet(part, compression="zstd")
         sync_file(part)
         refused = [[each.row, each.check] for each in changes.refused]
-        write_text(path.with_suffix(".json"), json.dumps(refused))
+        write_text(path.with_suffix(".json"), json.dumps({"refused": refused, "removed": changes.removed}))
         publish(part, path)
 
     def load_changes(self, destination: str, batch: Batch) -> Changes | None:
@@ -71,8 +92,25 @@ class StagingArea:
         path = self._changes_path(batch.id, destination)
         if not path.exists():
             return None
-        refused = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        return Changes(batch, pl.read_parquet(path)["class"], tuple(Rejected(row, check) for row, check in refused))
+        facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        if isinstance(facts, list):
+            # Version 0.1 kept the refused rows alone.
+            facts = {"refused": facts, "removed": 0}
+        refused = tuple(Rejected(row, check) for row, check in facts["refused"])
+        return Changes(batch, pl.read_parquet(path)["class"], refused, facts["removed"])
+
+    def _opener(self, batch_id: str) -> Callable[[Path], bytes]:
+        seal = self.seal
+        if seal is None:
+            raise ConfigError(
+                f"batch {batch_id} is encrypted, and no key is set",
+                next_step="Put the key that was used back into the settings, as BACKHAUL_KEY.",
+            )
+
+        def unsealed(part: Path) -> bytes:
+            return _unsealed(seal, part, batch_id)
+
+        return unsealed
 
     def _changes_path(self, batch_id: str, destination: str) -> Path:
         # Two names may become the same safe name; each destination has changes of its own.
@@ -89,6 +127,7 @@ class BatchWriter:
     stream: str
     key: tuple[str, ...]
     timezone: str
+    seal: Seal | None = field(default=None, repr=False)
     _parts: list[Path] = field(default_factory=list)
     _schema: dict[str, pl.DataType] = field(default_factory=dict)
     _filled: set[str] = field(default_factory=set)
@@ -105,11 +144,14 @@ class BatchWriter:
             )
         self._filled.update(column.name for column in frame if column.null_count() < frame.height)
         path = self.part / f"part-{len(self._parts):05d}.parquet"
-        frame.write_parquet(path, compression="zstd", compression_level=1)
+        self._write(path, frame)
         self._parts.append(path)
 
-    def finish(self, rejected: int) -> Batch:
-        """Settle keys that stand twice (the last row wins) and publish the batch."""
+    def finish(self, rejected: int, *, is_whole: bool = True) -> Batch:
+        """Settle keys that stand twice (the last row wins) and publish the batch.
+
+        One that is not whole has only some rows of its file: what it lacks is not gone.
+        """
         duplicate, rows = self._settle_duplicates()
         facts = {
             "stream": self.stream,
@@ -119,13 +161,15 @@ class BatchWriter:
             "rejected": rejected,
             "timezone": self.timezone,
             "empty": [name for name in self._schema if name not in self._filled],
+            "whole": is_whole,
+            "sealed": self.seal is not None,
         }
         for path in self._parts:
             sync_file(path)
         write_text(self.part / MANIFEST, json.dumps(facts))
         shutil.rmtree(self.final, ignore_errors=True)
         publish(self.part, self.final)
-        batch = StagingArea(self.final.parent).load(self.final.name)
+        batch = StagingArea(self.final.parent, self.seal).load(self.final.name)
         assert batch is not None
         return batch
 
@@ -135,7 +179,7 @@ class BatchWriter:
 
         # The hash lives for this call only; two keys that share one are told apart by themselves below.
         digest = pl.struct(self.key).hash().alias("digest")
-        hashes = [pl.read_parquet(path, columns=list(self.key)).select(digest) for path in self._parts]
+        hashes = [self._read(path, self.key).select(digest) for path in self._parts]
         digests = pl.concat(hashes).to_series() if hashes else pl.Series(dtype=pl.UInt64)
         suspect = digests.is_duplicated()
         if not suspect.any():
@@ -144,8 +188,7 @@ class BatchWriter:
         for path, losers in zip(self._parts, self._losers(suspect), strict=True):
             if losers.any():
                 dropped += int(losers.sum())
-                kept = pl.read_parquet(path).filter(~losers)
-                kept.write_parquet(path, compression="zstd", compression_level=1)
+                self._write(path, self._read(path).filter(~losers))
         return dropped, digests.len() - dropped
 
     def _losers(self, suspect: pl.Series) -> list[pl.Series]:
@@ -154,7 +197,7 @@ class BatchWriter:
 
         heights, found, offset = [], [], 0
         for path in self._parts:
-            keys = pl.read_parquet(path, columns=list(self.key)).with_row_index("at", offset=offset)
+            keys = self._read(path, self.key).with_row_index("at", offset=offset)
             heights.append(keys.height)
             found.append(keys.filter(suspect.slice(offset, keys.height)))
             offset += keys.height
@@ -163,6 +206,37 @@ class BatchWriter:
         flags = pl.int_range(offset, dtype=pl.UInt32, eager=True).is_in(lost.cast(pl.UInt32).implode())
         starts = [sum(heights[:n]) for n in range(len(heights))]
         return [flags.slice(start, height) for start, height in zip(starts, heights, strict=True)]
+
+    def _write(self, path: Path, frame: pl.DataFrame) -> None:
+        if self.seal is None:
+            frame.write_parquet(path, compression="zstd", compression_level=1)
+            return
+        plain = io.BytesIO()
+        frame.write_parquet(plain, compression="zstd", compression_level=1)
+        path.write_bytes(self.seal.seal(plain.getvalue(), about=_about(path, self.final.name)))
+
+    def _read(self, path: Path, columns: tuple[str, ...] | None = None) -> pl.DataFrame:
+        import polars as pl
+
+        source = path if self.seal is None else io.BytesIO(_unsealed(self.seal, path, self.final.name))
+        return pl.read_parquet(source, columns=list(columns) if columns else None)
+
+
+def _about(part: Path, batch_id: str) -> bytes:
+    """Return what binds a sealed part to its place: it opens in no other."""
+    return f"{batch_id}/{part.name}".encode()
+
+
+def _unsealed(seal: Seal, part: Path, batch_id: str) -> bytes:
+    from backhaul.sealing import Damaged
+
+    try:
+        return seal.unseal(part.read_bytes(), about=_about(part, batch_id))
+    except Damaged:
+        raise BackhaulError(
+            f"batch {batch_id}: its part {part.name} is damaged",
+            next_step="Rebuild it from the kept file with `backhaul replay`.",
+        ) from None
 
 
 def storable(frame: pl.DataFrame, stream: str) -> pl.DataFrame:

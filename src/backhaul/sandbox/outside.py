@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from types import TracebackType
 
-from backhaul.sandbox.server import SandboxBackOffice
-from backhaul.sandbox.sheets_book import Book
-from backhaul.sandbox.sheets_server import SandboxSheets
-from backhaul.sandbox.telegram import SandboxTelegram
+from backhaul.sandbox.office.server import SandboxBackOffice
+from backhaul.sandbox.sheets.book import Book
+from backhaul.sandbox.sheets.server import SandboxSheets
+from backhaul.sandbox.telegram.bot_api import SandboxTelegram
 
 SHEETS = {
     "SHEET_TRANSAKSI": "Transaksi",

@@ -1,0 +1,1 @@
+"""How CsvFiles reads and merges its files."""

@@ -1,0 +1,1 @@
+"""How ExcelWorkbook reads and changes a workbook."""

@@ -1,0 +1,1 @@
+"""How GoogleSheet talks to Google and finds its way in a sheet."""

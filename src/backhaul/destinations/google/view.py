@@ -1,0 +1,285 @@
+"""What a tab of a Google Sheet looks like at one moment: place, header, keys, and the cells that were asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from backhaul.destinations.google.cells import Cell, Fault, Formula, key_text
+from backhaul.errors import ConfigError, DeliveryError
+
+WINDOW_ROWS, WINDOW_COLUMNS = 1000, 52
+"""The corner that the first call always asks for: all of a new tab, and of most others."""
+
+HEADER_ROWS = 10
+"""The header stands in one of so many rows: people put titles above."""
+
+JOINED_GAP = 20
+"""Rows between two rows concerned that are rather read along than left out."""
+
+RANGES_A_CALL, CELLS_A_CALL = 120, 200_000
+ADDRESS_CHARACTERS = 6_000
+"""Of the ranges in one call's address, quoted."""
+
+PLACE_FIELDS = "sheetId,title,gridProperties(rowCount,columnCount)"
+CELL_FIELDS = "userEnteredValue,effectiveValue"
+"""Both: a cell that has a value which nobody entered belongs to a formula that fills several cells."""
+
+TAB_FIELDS = f"properties({PLACE_FIELDS}),merges,data(startRow,startColumn,rowData(values({CELL_FIELDS})))"
+KEY_JOINT = "\x1f"
+
+
+def column_letters(column: int) -> str:
+    """Return the letters of a column counted from 0: A, Z, AA."""
+    letters = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
+def in_tab(title: str | None, cells: str) -> str:
+    """Return a range in A1 notation; without a title it means the first visible tab."""
+    quoted = "" if title is None else "'" + title.replace("'", "''") + "'!"
+    return quoted + cells
+
+
+@dataclass
+class Grid:
+    """Cells by row and column, counted from 0, as several ranges brought them."""
+
+    blocks: list[tuple[int, int, Sequence[tuple[Cell, ...]]]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, data: Iterable[dict[str, Any]]) -> Grid:
+        """Return the grid of an answer's `data`."""
+        grid = cls()
+        for block in data:
+            rows = [row if isinstance(row, tuple) else () for row in block.get("rowData", ())]
+            grid.blocks.append((block.get("startRow", 0), block.get("startColumn", 0), rows))
+        return grid
+
+    def cell(self, row: int, column: int) -> Cell:
+        """Return one cell; None too where nothing was read."""
+        for start_row, start_column, rows in self.blocks:
+            if start_row <= row < start_row + len(rows):
+                cells = rows[row - start_row]
+                if start_column <= column < start_column + len(cells):
+                    return cells[column - start_column]
+        return None
+
+    def row(self, row: int, width: int) -> list[Cell]:
+        """Return the first `width` cells of a row."""
+        found: list[Cell] = [None] * width
+        for start_row, start_column, rows in self.blocks:
+            if start_row <= row < start_row + len(rows):
+                cells = rows[row - start_row][: max(0, width - start_column)]
+                found[start_column : start_column + len(cells)] = cells
+        return found
+
+    @property
+    def has_formulas(self) -> bool:
+        """Whether some cell is computed."""
+        return any(isinstance(cell, Formula | Fault) for _, _, rows in self.blocks for row in rows for cell in row)
+
+    @property
+    def end_row(self) -> int:
+        """The row after the last one that has any cell."""
+        return max((start + len(rows) for start, _, rows in self.blocks if rows), default=0)
+
+    @property
+    def end_column(self) -> int:
+        """The column after the last one that has any cell."""
+        return max((start + len(row) for _, start, rows in self.blocks for row in rows if row), default=0)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tab is, and how large its grid."""
+
+    sheet_id: int
+    title: str
+    rows: int
+    columns: int
+
+    @classmethod
+    def of(cls, sheet: dict[str, Any]) -> Place:
+        """Return the place that an answer's `sheets` entry describes."""
+        properties = sheet["properties"]
+        size = properties.get("gridProperties", {})
+        title = properties.get("title", "")
+        return cls(properties.get("sheetId", 0), title, size.get("rowCount", 0), size.get("columnCount", 0))
+
+
+@dataclass
+class View:
+    """A tab as it was read; rows and columns count from 0.
+
+    Args:
+        header_row: where the header stands; None in an empty tab.
+        header: its texts by column.
+        keys: the row of each key, of several columns joined.
+        next_row: the first row below everything that stands in our columns, as far as was read.
+        has_formula_keys: some key is computed.
+        has_merges: somebody has merged cells.
+        trouble: what a person must repair; perhaps a write that went wrong has done it, and can be taken back.
+    """
+
+    place: Place
+    grid: Grid
+    header_row: int | None = None
+    header: list[str] = field(default_factory=list)
+    bound: dict[str, int] = field(default_factory=dict)
+    keys: dict[str, int] = field(default_factory=dict)
+    next_row: int = 0
+    has_formula_keys: bool = False
+    has_merges: bool = False
+    trouble: DeliveryError | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the first call has read every cell."""
+        return self.place.rows <= WINDOW_ROWS and self.place.columns <= WINDOW_COLUMNS
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing stands in the tab, as far as was read."""
+        return self.header_row is None
+
+    @property
+    def end_column(self) -> int:
+        """The first column right of everything that was read."""
+        return max(len(self.header), self.grid.end_column)
+
+
+def bind_header(view: View, names: Sequence[str], key: Sequence[str], said_by: str) -> None:
+    """Find the header and the columns called names in it. Raises DeliveryError for what a person must repair."""
+    rows = [[key_text(cell) for cell in view.grid.row(row, view.place.columns)] for row in range(HEADER_ROWS)]
+    if not any(any(row) for row in rows):
+        if view.grid.end_row:
+            raise _no_key(said_by, view, list(key))
+        return
+    missing = {number: [name for name in key if name.strip() not in row] for number, row in enumerate(rows)}
+    view.header_row = next((number for number in missing if not missing[number]), None)
+    if view.header_row is None:
+        raise _no_key(said_by, view, min(missing.values(), key=len))
+    header = rows[view.header_row]
+    while header and not header[-1]:
+        header.pop()
+    view.header = header
+    for name in (*key, *names):
+        places = [column for column, text in enumerate(header) if text == name.strip()]
+        if len(places) > 1:
+            where = " and ".join(f"{column_letters(column)}{view.header_row + 1}" for column in places)
+            raise DeliveryError(
+                f"{said_by}: the header {name!r} stands twice in tab {view.place.title!r}, in {where}",
+                next_step="Rename or delete one of the two columns; which one is ours can not be told.",
+            )
+        if places:
+            view.bound[name] = places[0]
+
+
+def _no_key(said_by: str, view: View, missing: list[str]) -> DeliveryError:
+    names = ", ".join(map(repr, missing))
+    return DeliveryError(
+        f"{said_by}: tab {view.place.title!r} has no column {names} in its first {HEADER_ROWS} rows",
+        next_step=f"Give the key's column its header back ({names}), or name another tab.",
+    )
+
+
+def bind_keys(view: View, key: Sequence[str], said_by: str) -> None:
+    """Find the row of each key; one that stands twice is the view's trouble."""
+    assert view.header_row is not None
+    columns = [view.bound[name] for name in key]
+    doubled: list[tuple[int, int]] = []
+    for row, parts in _key_cells(view.grid, columns, view.header_row + 1):
+        texts = [key_text(cell) for cell in parts]
+        if not all(texts):
+            continue
+        view.has_formula_keys = view.has_formula_keys or any(isinstance(cell, Formula) for cell in parts)
+        if (first := view.keys.setdefault(KEY_JOINT.join(texts), row)) != row:
+            doubled.append((first, row))
+    if doubled:
+        told = ", ".join(f"{first + 1} and {row + 1}" for first, row in doubled[:5])
+        view.trouble = DeliveryError(
+            f"{said_by}: {len(doubled)} keys stand twice in tab {view.place.title!r}, in rows {told}",
+            next_step="Delete the rows that are too many, or correct their keys.",
+        )
+    view.next_row = _free_row(view)
+
+
+def _key_cells(grid: Grid, columns: list[int], start: int) -> Iterator[tuple[int, list[Cell]]]:
+    """Yield (row, key cells), column by column found in the longest block that has it."""
+    sources = []
+    for column in columns:
+        best: tuple[int, int, Sequence[tuple[Cell, ...]]] = (0, 0, ())
+        for block in grid.blocks:
+            is_there = block[1] <= column and any(len(row) > column - block[1] for row in block[2])
+            if is_there and block[0] + len(block[2]) > best[0] + len(best[2]):
+                best = block
+        sources.append((*best, column - best[1]))
+    end = max((first + len(rows) for first, _, rows, _ in sources), default=0)
+    for row in range(start, end):
+        cells: list[Cell] = []
+        for first, _, rows, offset in sources:
+            there = rows[row - first] if first <= row < first + len(rows) else ()
+            cells.append(there[offset] if offset < len(there) else None)
+        yield row, cells
+
+
+def _free_row(view: View) -> int:
+    assert view.header_row is not None
+    last = max(view.keys.values(), default=view.header_row)
+    ours = set(view.bound.values())
+    for start_row, start_column, rows in view.grid.blocks:
+        for offset in range(len(rows) - 1, max(-1, last - start_row), -1):
+            cells = enumerate(rows[offset], start_column)
+            if any(cell is not None and column in ours for column, cell in cells):
+                last = max(last, start_row + offset)
+                break
+    return last + 1
+
+
+def joined_rows(rows: Iterable[int], gap: int = JOINED_GAP) -> list[tuple[int, int]]:
+    """Return the rows as ranges (first, after the last), near ones joined."""
+    joined: list[tuple[int, int]] = []
+    for row in sorted(rows):
+        if joined and row - joined[-1][1] <= gap:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], row + 1))
+        else:
+            joined.append((row, row + 1))
+    return joined
+
+
+def in_calls(ranges: Sequence[tuple[int, int]], width: int, title: str) -> Iterator[list[tuple[int, int]]]:
+    """Yield the ranges of a tab in groups that one call can ask for."""
+    most_ranges = min(RANGES_A_CALL, max(1, ADDRESS_CHARACTERS // (len(quote(title)) + 40)))
+    most_rows = max(1, CELLS_A_CALL // max(1, width))
+    group: list[tuple[int, int]] = []
+    cells = 0
+    for start, end in ranges:
+        for first in range(start, end, most_rows):
+            last = min(end, first + most_rows)
+            if group and (len(group) >= most_ranges or cells + (last - first) * width > CELLS_A_CALL):
+                yield group
+                group, cells = [], 0
+            group.append((first, last))
+            cells += (last - first) * width
+    if group:
+        yield group
+
+
+def id_of(sheet: str) -> str:
+    """Return the id in a spreadsheet's address, or sheet itself. Raises ConfigError for neither."""
+    found = re.search(r"/spreadsheets/(?:u/\d+/)?d/([A-Za-z0-9_-]+)", sheet)
+    plain = found[1] if found else sheet.strip()
+    if not re.fullmatch(r"[A-Za-z0-9_-]{10,200}", plain):
+        raise ConfigError(
+            f"the sheet's setting is neither a spreadsheet's address nor its id ({len(plain)} characters)",
+            next_step="Open the spreadsheet in a browser and copy the whole address (https://docs.google.com/...).",
+        )
+    return plain

@@ -1,0 +1,1 @@
+"""The words and statements of the databases behind Warehouse."""

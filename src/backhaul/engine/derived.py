@@ -1,0 +1,95 @@
+"""Derived streams: tables computed from curated tables by a pure function, merged and delivered like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from backhaul.errors import ConfigError
+from backhaul.model import (
+    Artifact,
+    Check,
+    Destination,
+    Fetched,
+    Landing,
+    Session,
+    Stream,
+    StreamOptions,
+    Vault,
+    Window,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Computed:
+    """The source of derived streams: the curated tables themselves. Nothing is fetched and nothing parsed.
+
+    Args:
+        after: the streams whose tables are read, of this pipeline by name, of others as `system.stream`.
+        build: takes one frame for each of them, in this order, and returns the derived rows; pure.
+    """
+
+    after: tuple[str, ...]
+    build: Callable[..., pl.DataFrame]
+    name: str = "curated"
+    parallel: int = 1
+
+    def open(self, vault: Vault) -> Session:
+        """Not for use: the engine computes."""
+        raise self._not_fetched()
+
+    def fetch(
+        self, session: Session, stream: Stream, window: Window, cursor: str | None, landing: Landing
+    ) -> Fetched:
+        """Not for use: the engine computes."""
+        raise self._not_fetched()
+
+    def parse(self, stream: Stream, artifact: Artifact) -> Iterator[pl.DataFrame]:
+        """Not for use: the engine computes."""
+        raise self._not_fetched()
+
+    def tables(self, streams: Iterable[Stream]) -> tuple[str, ...]:
+        """Return the curated tables of `after`; streams are those of the own pipeline."""
+        own = {stream.name: stream.target for stream in streams}
+        return tuple(own.get(name.rpartition(".")[2], name.rpartition(".")[2]) for name in self.after)
+
+    def _not_fetched(self) -> ConfigError:
+        return ConfigError("a derived stream is computed from curated tables; it takes no file")
+
+
+def Derived(
+    name: str,
+    *,
+    after: str | Iterable[str],
+    build: Callable[..., pl.DataFrame],
+    key: str | Iterable[str],
+    to: Destination | Iterable[Destination] = (),
+    checks: Iterable[Check] = (),
+    title: str | None = None,
+    table: str | None = None,
+) -> Stream:
+    """Return a stream that is computed after the others from their curated tables, by `build`.
+
+    A row that the computation no longer gives is marked with `removed_at`; what a merge replaces stays in
+    `TABLE__archive`, so that the history can be read. Raises ConfigError for an empty `after`.
+    """
+    names = (after,) if isinstance(after, str) else tuple(after)
+    if not names:
+        raise ConfigError(f"derived stream {name}: after names no stream")
+    options = StreamOptions(to=to, checks=checks, title=title, table=table, complete=True)
+    return Stream.made_by(Computed(names, build), name, key=key, request=None, options=options)
+
+
+def is_derived(stream: Stream) -> bool:
+    """Tell whether stream is computed rather than fetched."""
+    return isinstance(stream.source, Computed)
+
+
+def computed_from(stream: Stream) -> Computed:
+    """Return how a derived stream is computed."""
+    assert isinstance(stream.source, Computed)
+    return stream.source

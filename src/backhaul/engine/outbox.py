@@ -1,0 +1,170 @@
+"""The outbox: messages to people, kept in the ledger until their channel has taken them. At least once, in order."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from backhaul.engine import ledger_tables as t
+from backhaul.engine.ledger_file import LedgerFile
+from backhaul.engine.ledger_tables import GIVEN_UP, SENT, WAITING
+from backhaul.errors import BackhaulError, TransientError
+from backhaul.notices import Message, Notifier, SendInterrupted
+
+KEPT_FOR = timedelta(hours=24)
+"""A message that could not be sent for so long is given up: nobody wants yesterday's start of a run."""
+
+LONGEST_PAUSE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A message that still has to be sent, with how many of its parts have arrived already."""
+
+    id: int
+    message: Message
+    created_at: datetime
+    parts_sent: int
+
+
+class Outbox:
+    """The messages of one ledger."""
+
+    def __init__(self, file: LedgerFile) -> None:
+        self._file = file
+
+    def put(
+        self,
+        run: str,
+        pipeline: str,
+        notifier: str,
+        kind: str,
+        message: Message,
+        not_before: datetime | None = None,
+    ) -> None:
+        """Keep a message for one notifier; it is not sent before that moment."""
+        values = {
+            "run": run,
+            "pipeline": pipeline,
+            "notifier": notifier,
+            "kind": kind,
+            "message": json.dumps({"message": asdict(message), "parts_sent": 0}),
+            "state": WAITING,
+            "created_at": _now(),
+            "not_before": not_before and not_before.astimezone(UTC).isoformat(),
+        }
+        with self._file.transaction() as db:
+            db.execute(t.outbox.insert().values(**values))
+
+    def waiting(self, pipeline: str, notifier: str, now: datetime) -> list[Waiting]:
+        """Return what a notifier has to send by now, oldest first; what is too old is given up on the way."""
+        table = t.outbox
+        mine = sa.and_(table.c.pipeline == pipeline, table.c.notifier == notifier, table.c.state == WAITING)
+        rows = self._file.rows(sa.select(table).where(mine).order_by(table.c.id))
+        found = []
+        for row in rows:
+            created_at = datetime.fromisoformat(row["created_at"])
+            due = datetime.fromisoformat(row["not_before"]) if row["not_before"] else created_at
+            if now - max(created_at, due) > KEPT_FOR:
+                self._set(row["id"], state=GIVEN_UP)
+            elif due <= now or not row["not_before"]:
+                kept = json.loads(row["message"])
+                found.append(Waiting(row["id"], Message(**kept["message"]), created_at, kept["parts_sent"]))
+        return found
+
+    def sent(self, message: Waiting) -> None:
+        """Record that the channel has taken a message."""
+        self._set(message.id, state=SENT, sent_at=_now(), reason=None)
+
+    def failed(self, message: Waiting, reason: str, parts_sent: int) -> None:
+        """Record why a message waits on, and how many of its parts have arrived."""
+        kept = json.dumps({"message": asdict(message.message), "parts_sent": parts_sent})
+        self._set(message.id, failures=t.outbox.c.failures + 1, reason=reason, message=kept)
+
+    def last(self, pipeline: str, kind: str) -> datetime | None:
+        """Return when the last message of this kind was made for the pipeline, or None."""
+        table = t.outbox
+        query = sa.select(sa.func.max(table.c.created_at).label("at"))
+        rows = self._file.rows(query.where(table.c.pipeline == pipeline, table.c.kind == kind))
+        return datetime.fromisoformat(rows[0]["at"]) if rows and rows[0]["at"] else None
+
+    def _set(self, message_id: int, **values: Any) -> None:
+        with self._file.transaction() as db:
+            db.execute(t.outbox.update().where(t.outbox.c.id == message_id).values(**values))
+
+
+class Sender:
+    """Sends what waits in the outbox from a thread of its own, so that a slow channel never holds up a run."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        pipeline: str,
+        notifiers: Sequence[Notifier],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._outbox = outbox
+        self._pipeline = pipeline
+        self._warn = warn
+        self._finish_by: float | None = None
+        self._wake = {notifier.name: threading.Event() for notifier in notifiers}
+        self._threads = [
+            threading.Thread(target=self._work, args=(notifier,), name=f"notify {notifier.name}", daemon=True)
+            for notifier in notifiers
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self) -> None:
+        """Tell the threads that there is something to send."""
+        for event in self._wake.values():
+            event.set()
+
+    def finish(self, within_s: float) -> None:
+        """Let the threads send what is left, for so many seconds at most; the rest waits for the next run."""
+        self._finish_by = time.monotonic() + within_s
+        self.wake()
+        for thread in self._threads:
+            thread.join(max(0.0, self._finish_by - time.monotonic()))
+
+    def _work(self, notifier: Notifier) -> None:
+        while True:
+            self._wake[notifier.name].wait()
+            self._wake[notifier.name].clear()
+            is_last = self._finish_by is not None
+            pause_s = self._send_all(notifier)
+            if is_last and pause_s is None:
+                return
+            if pause_s is not None:
+                if self._finish_by is not None and time.monotonic() + pause_s >= self._finish_by:
+                    return
+                self._wake[notifier.name].wait(pause_s)
+                self._wake[notifier.name].set()
+
+    def _send_all(self, notifier: Notifier) -> float | None:
+        """Send what is due. Return seconds to wait before trying again, or None where there is no need to."""
+        for waiting in self._outbox.waiting(self._pipeline, notifier.name, datetime.now(UTC)):
+            try:
+                warning = notifier.send(waiting.message, skip_parts=waiting.parts_sent)
+            except BackhaulError as error:
+                arrived = error.parts_sent if isinstance(error, SendInterrupted) else waiting.parts_sent
+                self._outbox.failed(waiting, str(error), arrived)
+                self._warn(f"{notifier.name}: {error}; its messages wait in the outbox. {error.next_step}")
+                if not isinstance(error, TransientError):
+                    return None
+                return min(error.retry_after_s or 2.0, LONGEST_PAUSE_S)
+            self._outbox.sent(waiting)
+            if warning:
+                self._warn(warning)
+        return None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,1 @@
+"""A back office with exports on this machine."""

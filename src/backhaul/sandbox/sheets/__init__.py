@@ -1,0 +1,1 @@
+"""Google Sheets v4 on this machine: books, calls, quotas, faults, and what people do meanwhile."""

@@ -1,0 +1,109 @@
+"""Streams that are computed from curated tables: after the others, by a pure function, with history."""
+
+import polars as pl
+import pytest
+
+from backhaul.engine.context import Status
+from backhaul.engine.derived import Derived
+from backhaul.engine.replay import replay_pipeline
+from backhaul.engine.systems import Target, find
+from backhaul.errors import CheckFailed, ConfigError
+from backhaul.model import Counts, Stream
+from backhaul.quality import checks
+from tests.engine.place import Place, with_streams
+
+
+def points_by_user(points: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
+    total = points.group_by("User ID").agg(pl.col("Poin").sum().alias("total"), pl.len().alias("times"))
+    return total.join(users.select("User ID"), on="User ID", how="semi").sort("User ID")
+
+
+def by_user(**options: object) -> Stream:
+    names = {"after": ("andalan.point_trx", "andalan.user"), "build": points_by_user, "key": "User ID", **options}
+    return Derived("points_by_user", **names)  # type: ignore[arg-type]
+
+
+def with_derived(place: Place, *derived: Stream) -> Target:
+    target = find(place.folder / "systems", "andalan")[0]
+    return with_streams(target, [*derived, *target.pipeline.streams])
+
+
+def test_a_derived_stream_is_computed_after_the_streams_it_needs(place: Place) -> None:
+    result = place.run_target(with_derived(place, by_user()))
+
+    users = {row[0] for row in place.rows("user")}
+    buyers = {row[2] for row in place.rows("point_trx")}
+    assert [each.status for each in result.streams] == [Status.DONE] * 5
+    assert result.streams[0].counts == Counts(new=len(users & buyers))
+    assert sum(row[2] for row in place.rows("points_by_user")) == sum(
+        row[2] in users for row in place.rows("point_trx")
+    )
+
+
+def test_computed_again_from_the_same_tables_it_writes_nothing(place: Place) -> None:
+    target = with_derived(place, by_user())
+    place.run_target(target)
+    before = (place.folder / "data" / "warehouse.db").read_bytes()
+
+    again = place.run_target(target)
+
+    assert (again.streams[0].counts.new, again.streams[0].counts.updated) == (0, 0)
+    assert (place.folder / "data" / "warehouse.db").read_bytes() == before
+
+
+def test_a_row_that_the_computation_no_longer_gives_is_marked_and_its_history_kept(place: Place) -> None:
+    place.run_target(with_derived(place, by_user()))
+    fewer = by_user(build=lambda points, users: points_by_user(points, users).head(2))
+
+    result = place.run_target(with_derived(place, fewer))
+
+    rows = place.rows("points_by_user")
+    removed = [row for row in rows if row[-1] is not None]
+    assert result.streams[0].counts.removed == len(removed) == len(rows) - 2 > 0
+
+
+def test_before_its_streams_have_ever_run_it_says_which_to_run(place: Place) -> None:
+    target = with_derived(place, by_user())
+    only = with_streams(target, [by_user()])
+
+    result = place.run_target(only)
+
+    assert isinstance(result.streams[0].error, ConfigError)
+    assert result.streams[0].error.next_step == "Run andalan.point_trx first."
+
+
+def test_the_checks_of_a_derived_stream_hold_its_batch_back(place: Place) -> None:
+    held = by_user(checks=[checks.rows_between(500, 900)])
+
+    result = place.run_target(with_derived(place, held))
+
+    assert isinstance(result.streams[0].error, CheckFailed)
+    assert place.rows("points_by_user") == []
+    assert place.run_target(with_derived(place, held), accept=True).streams[0].status is Status.DONE
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda points, users: points.lazy(), "returned LazyFrame"),
+        (lambda points, users: points.select("Poin"), "no key column User ID"),
+    ],
+)
+def test_a_function_that_gives_no_keyed_frame_is_told(place: Place, build: object, words: str) -> None:
+    result = place.run_target(with_derived(place, by_user(build=build)))
+
+    assert words in str(result.streams[0].error)
+    assert [each.status for each in result.streams[1:]] == [Status.DONE] * 4
+
+
+def test_replaying_a_pipeline_leaves_its_derived_streams_to_the_next_run(place: Place) -> None:
+    target = with_derived(place, by_user())
+    place.run_target(target)
+
+    result = replay_pipeline(target, place.installation, ("staging", "curated"))
+
+    assert [each.stream for each in result.streams] == [
+        f"andalan.{name}" for name in ("transaksi", "point_trx", "user", "pembayaran_koin")
+    ]
+    with pytest.raises(ConfigError, match="no files to replay"):
+        replay_pipeline(with_streams(target, [by_user()]), place.installation, ("staging",))
