@@ -192,3 +192,10 @@ def test_days_come_back(tmp_path_factory: pytest.TempPathFactory, days: list[dat
     frame = table(path, [["day"], *([day] for day in days)])
 
     assert frame["day"].to_list() == days
+
+
+def test_fractions_beside_text_keep_the_digits_that_people_see(tmp_path: Path) -> None:
+    values = [139048846929.86, "x", 12.5, "1.123456789", 7, 0.1, -3.25, "007"]
+    frame = table(tmp_path / "book.xlsx", [["id", "value"], *([str(n), value] for n, value in enumerate(values))])
+
+    assert frame["value"].to_list() == ["139048846929.86", "x", "12.5", "1.123456789", "7", "0.1", "-3.25", "007"]

@@ -12,8 +12,8 @@ The path of one row is read in this order:
 8. `deliver.py` merges the batch into curated, then into each destination.
 9. `haul.py` moves the cursor, `run.py` closes the run; subscribers have heard each step (`events.py`).
 
-Then, in the same run: `derive.py` computes the derived streams (`derived.py`), `announce.py` puts what people are told
-into the outbox (`outbox.py`, `alerts.py`), and `prune.py` removes what retention no longer keeps.
+Then, in the same run: `derive.py` computes the derived streams (`derived.py`), `announce.py` puts what people are
+told into the outbox (`outbox.py`, `alerts.py`), and `prune.py` removes what retention no longer keeps.
 
 `replay.py` takes steps 6 to 8 again from what is kept. `reread.py`, `quarantine.py` and `rework.py` look at rejected
 rows and take them back. `reports.py` sums runs up.

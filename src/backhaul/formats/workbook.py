@@ -20,6 +20,7 @@ EXACT_INTEGERS = 2**53
 """Excel keeps every number as a float; beyond this its whole numbers have lost digits."""
 
 _MIXED_COLUMN = re.compile(r"could not determine dtype for column (.+)")
+_NINE_DECIMALS = r"^-?\d+\.\d{9}$"
 _MADE_UNIQUE = re.compile(r"(.*)_\d+$", re.S)
 _LAST_YEAR = 9999
 _SECOND = 1_000_000
@@ -65,10 +66,29 @@ def _first_table(path: Path, reader: fastexcel.ExcelReader) -> pl.DataFrame:
         sheet = _loaded(reader, number)
         if not sheet.available_columns():
             continue
-        frame = sheet.to_polars()
+        frame = _with_exact_numbers(reader, number, sheet.to_polars())
         frame.columns = list(column_names(path, _header(reader, number, sheet)))
         return frame
     raise SourceChanged(f"{path.name}: none of the {len(reader.sheet_names)} sheets has a header")
+
+
+def _with_exact_numbers(reader: fastexcel.ExcelReader, number: int, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return frame with the fractions in columns of text as they are: the reader writes each with nine decimals."""
+    suspects = {
+        index: name
+        for index, (name, kind) in enumerate(frame.schema.items())
+        if kind == pl.String and frame[name].str.contains(_NINE_DECIMALS).any()
+    }
+    if not suspects:
+        return frame
+    as_floats: dict[int | str, fastexcel.DType] = dict.fromkeys(suspects, "float")
+    floats = reader.load_sheet(number, schema_sample_rows=None, dtypes=as_floats).to_polars()
+    columns = []
+    for index, name in suspects.items():
+        exact = floats.to_series(index).cast(pl.String)
+        is_fraction = frame[name].str.contains(_NINE_DECIMALS) & exact.is_not_null()
+        columns.append(exact.zip_with(is_fraction.fill_null(False), frame[name]).alias(name))
+    return frame.with_columns(columns)
 
 
 def _loaded(reader: fastexcel.ExcelReader, number: int) -> fastexcel.ExcelSheet:
