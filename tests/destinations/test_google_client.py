@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from backhaul.destinations.google.client import Pace, Patience, access_to
+from backhaul.destinations.google.access import Pace, Patience, access_to
 from backhaul.destinations.google_sheets import GoogleSheet
 from backhaul.errors import BackhaulError, ConfigError, DeliveryError, TransientError
 from backhaul.model import Counts

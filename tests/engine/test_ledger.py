@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from backhaul.engine.events import Delivered, RunStarted
-from backhaul.engine.ledger import KEPT, REFUSED, STAGED, Cursor, Ledger
+from backhaul.engine.ledger import Cursor, Ledger
+from backhaul.engine.ledger.tables import KEPT, REFUSED, STAGED
 from backhaul.errors import BackhaulError
 from backhaul.model import Batch, Counts, Landed, Rejected, Window
 from backhaul.testing.batches import BatchMaker

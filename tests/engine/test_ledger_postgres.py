@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from backhaul.engine import ledger_server
-from backhaul.engine import ledger_tables as t
 from backhaul.engine.ledger import Cursor, Ledger
+from backhaul.engine.ledger import server as ledger_server
+from backhaul.engine.ledger import tables as t
 from backhaul.errors import BackhaulError, ConfigError, DeliveryError, TransientError
 from backhaul.retry import Budget
 from tests import postgres

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from backhaul.engine import ledger_tables as t
 from backhaul.engine.ledger import Ledger
-from backhaul.engine.ledger_file import LedgerFile
+from backhaul.engine.ledger import tables as t
+from backhaul.engine.ledger.file import LedgerFile
 
 OLD = """
 CREATE TABLE runs (id VARCHAR NOT NULL PRIMARY KEY, pipeline VARCHAR NOT NULL, "window" VARCHAR NOT NULL,

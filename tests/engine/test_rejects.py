@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from backhaul.engine.ledger import Ledger
-from backhaul.engine.ledger_tables import DISMISSED, DONE, REPAIRED
+from backhaul.engine.ledger.tables import DISMISSED, DONE, REPAIRED
 from backhaul.model import Batch, Counts, Landed, Rejected
 from backhaul.testing.batches import BatchMaker
 from tests import postgres

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from backhaul.config import Secret, Setting, Text, text
-from backhaul.destinations.google.client import Access, Patience, access_to, connected
+from backhaul.destinations.google.access import Access, Patience, access_to
+from backhaul.destinations.google.client import connected
 from backhaul.destinations.google.view import id_of
 from backhaul.errors import DeliveryError
 

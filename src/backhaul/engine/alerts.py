@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from backhaul.engine.alert_states import Alert
 from backhaul.engine.ledger import Ledger
+from backhaul.engine.ledger.alerts import Alert
 from backhaul.engine.pipeline import AlertRules, Pipeline
 from backhaul.model import Counts, Stream
 from backhaul.notices import AlertClosed, AlertOpened, Digest, DigestLine, Notice

@@ -22,8 +22,8 @@ from backhaul.engine.events import (
     Warned,
 )
 from backhaul.engine.ledger import Ledger
-from backhaul.engine.outbox import Sender
 from backhaul.engine.pipeline import Pipeline
+from backhaul.engine.sender import Sender
 from backhaul.engine.words import reason
 from backhaul.model import Counts, Stream
 from backhaul.notices import Notice, Notifier, StreamLine

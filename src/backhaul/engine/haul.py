@@ -11,7 +11,7 @@ from backhaul.engine.context import RunContext, Status, StreamResult, failure_ev
 from backhaul.engine.deliver import Deliverer
 from backhaul.engine.events import ArtifactKept, BatchStaged, StreamDone, StreamStarted, Warned
 from backhaul.engine.fetch import Fetcher
-from backhaul.engine.ledger_tables import KEPT
+from backhaul.engine.ledger.tables import KEPT
 from backhaul.engine.stage import Stager
 from backhaul.engine.window import default_window, parse_window, past_part
 from backhaul.engine.words import counted

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from backhaul.engine.kept_files import KeptFile
 from backhaul.engine.ledger import Ledger
+from backhaul.engine.ledger.kept_files import KeptFile
 from backhaul.lake import Lake
 from backhaul.model import Retention, Stream
 

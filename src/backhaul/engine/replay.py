@@ -14,7 +14,7 @@ from backhaul.engine.context import Status, StreamResult, failure_event
 from backhaul.engine.deliver import Deliverer, as_merged
 from backhaul.engine.derived import is_derived
 from backhaul.engine.events import BatchStaged, RunEnded, RunStarted, StreamDone, Subscriber, Warned
-from backhaul.engine.ledger_tables import DONE, PENDING, REFUSED
+from backhaul.engine.ledger.tables import DONE, PENDING, REFUSED
 from backhaul.engine.lock import pipeline_lock
 from backhaul.engine.run import Installation, RunResult, Telling, check_key, new_run_id, ours_alone, outcome
 from backhaul.engine.stage import Stager

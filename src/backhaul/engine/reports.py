@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from backhaul.engine.ledger_tables import GIVEN_UP, SENT, WAITING
+from backhaul.engine.ledger.tables import GIVEN_UP, SENT, WAITING
 
 NOT_SCHEDULED = ("replay", "requeue", "repair")
 """First words of a run's window where a person has worked on what is kept: no attempt to haul anything."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backhaul.engine.ledger import Ledger
-from backhaul.engine.rejects import RejectedRow
+from backhaul.engine.ledger.rejects import RejectedRow
 from backhaul.engine.run import ours_alone
 from backhaul.engine.stage import Stager
 from backhaul.errors import BackhaulError

@@ -16,10 +16,10 @@ from backhaul.engine.context import Status, StreamResult, failure_event, status_
 from backhaul.engine.deliver import Deliverer
 from backhaul.engine.events import BatchStaged, RunEnded, RunStarted, StreamDone, Subscriber, Warned
 from backhaul.engine.ledger import Ledger
-from backhaul.engine.ledger_tables import DISMISSED, KEPT, OPEN, REPAIRED, REQUEUED, SUPERSEDED
+from backhaul.engine.ledger.rejects import RejectedRow
+from backhaul.engine.ledger.tables import DISMISSED, KEPT, OPEN, REPAIRED, REQUEUED, SUPERSEDED
 from backhaul.engine.lock import pipeline_lock
 from backhaul.engine.quarantine import reread_of
-from backhaul.engine.rejects import RejectedRow
 from backhaul.engine.repair_file import NEXT_EXPORT, Line, NotA, read_lines, repaired
 from backhaul.engine.reread import ID, Group, Reread
 from backhaul.engine.run import Installation, RunResult, Telling, new_run_id, ours_alone, outcome

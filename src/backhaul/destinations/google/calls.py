@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from backhaul.destinations.google.access import Unanswered
 from backhaul.destinations.google.cells import parse_answer
-from backhaul.destinations.google.client import Unanswered
 from backhaul.destinations.google.memory import BACKUP_COLUMN, RECORD_COLUMNS, Memory, title_of
 from backhaul.destinations.google.refusals import ApiRefusal, Refusal
 from backhaul.destinations.google.view import (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from gspread.http_client import HTTPClient
 
-from backhaul.destinations.google.client import GOOGLE_URL, UNAVAILABLE, Access, Unanswered, retry_after, waits
+from backhaul.destinations.google.access import GOOGLE_URL, UNAVAILABLE, Access, Unanswered, retry_after, waits
 from backhaul.destinations.google.refusals import refusal
 from backhaul.errors import BackhaulError, TransientError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
-from backhaul.engine import ledger_tables as t
+from backhaul.engine.ledger import tables as t
 from backhaul.errors import BackhaulError
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from backhaul.engine import ledger_tables as t
-from backhaul.engine.ledger_file import LedgerFile
-from backhaul.engine.ledger_tables import DONE, HELD, PENDING, REFUSED
+from backhaul.engine.ledger import tables as t
+from backhaul.engine.ledger.file import LedgerFile
+from backhaul.engine.ledger.tables import DONE, HELD, PENDING, REFUSED
 from backhaul.model import Counts
 
 

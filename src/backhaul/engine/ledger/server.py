@@ -11,8 +11,8 @@ from functools import cached_property
 import sqlalchemy as sa
 
 from backhaul.destinations.sql.server import PostgresServer, limited, made_engine
-from backhaul.engine import ledger_tables as t
-from backhaul.engine.ledger_upgrade import refuse_newer, upgraded
+from backhaul.engine.ledger import tables as t
+from backhaul.engine.ledger.upgrade import refuse_newer, upgraded
 from backhaul.errors import BackhaulError
 from backhaul.retry import Budget, retried
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from backhaul.engine import ledger_tables as t
-from backhaul.engine.ledger_file import LedgerFile
-from backhaul.engine.ledger_tables import DISMISSED, LOST, OPEN, PRUNED, REFUSED, REPAIRED, REPLACED, SUPERSEDED
+from backhaul.engine.ledger import tables as t
+from backhaul.engine.ledger.file import LedgerFile
+from backhaul.engine.ledger.tables import DISMISSED, LOST, OPEN, PRUNED, REFUSED, REPAIRED, REPLACED, SUPERSEDED
 from backhaul.model import Batch, Rejected
 
 KEPT_OVER_A_REPLAY = (REPAIRED, DISMISSED, SUPERSEDED)

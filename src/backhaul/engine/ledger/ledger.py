@@ -15,13 +15,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from backhaul.engine import ledger_tables as t
-from backhaul.engine.alert_states import Alerts
 from backhaul.engine.events import Event
-from backhaul.engine.history import History
-from backhaul.engine.kept_files import KeptFiles, still_whole_since
-from backhaul.engine.ledger_file import LedgerFile
-from backhaul.engine.ledger_tables import (
+from backhaul.engine.ledger import tables as t
+from backhaul.engine.ledger.alerts import Alerts
+from backhaul.engine.ledger.file import LedgerFile
+from backhaul.engine.ledger.history import History
+from backhaul.engine.ledger.kept_files import KeptFiles, still_whole_since
+from backhaul.engine.ledger.outbox import Outbox
+from backhaul.engine.ledger.rejects import Rejects, as_they_were, carry_over, close_rows, quarantine
+from backhaul.engine.ledger.tables import (
     DONE,
     HELD,
     KEPT,
@@ -35,8 +37,6 @@ from backhaul.engine.ledger_tables import (
     REQUEUED,
     STAGED,
 )
-from backhaul.engine.outbox import Outbox
-from backhaul.engine.rejects import Rejects, as_they_were, carry_over, close_rows, quarantine
 from backhaul.model import Artifact, Batch, Counts, Landed, Rejected, Window
 
 

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from backhaul.engine import ledger_tables as t
-from backhaul.engine.ledger_file import LedgerFile
+from backhaul.engine.ledger import tables as t
+from backhaul.engine.ledger.file import LedgerFile
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from backhaul.destinations.sql.server import is_server
-from backhaul.engine import ledger_tables as t
-from backhaul.engine.ledger_server import LedgerServer
-from backhaul.engine.ledger_upgrade import refuse_newer, upgraded
+from backhaul.engine.ledger import tables as t
+from backhaul.engine.ledger.server import LedgerServer
+from backhaul.engine.ledger.upgrade import refuse_newer, upgraded
 from backhaul.errors import BackhaulError, ConfigError
 
 NEXT_WHEN_FULL = "Make room on the disk, then run again; nothing is lost."
