@@ -4,6 +4,8 @@ from backhaul.sandbox.office.data import BUSY_DAY, KEYS
 from backhaul.sandbox.office.exports import Variant
 from backhaul.sandbox.office.faults import Fault, PlannedFault
 from backhaul.sandbox.office.server import SandboxBackOffice
+from backhaul.sandbox.render.account import SandboxRender
+from backhaul.sandbox.render.server import RenderFault
 from backhaul.sandbox.sheets.book import Book, SheetCell
 from backhaul.sandbox.sheets.faults import CallKind, SheetsFault
 from backhaul.sandbox.sheets.server import SandboxSheets
@@ -20,7 +22,9 @@ __all__ = [
     "PlannedFault",
     "PlannedTelegramFault",
     "RecordedCall",
+    "RenderFault",
     "SandboxBackOffice",
+    "SandboxRender",
     "SandboxSheets",
     "SandboxTelegram",
     "SheetCell",

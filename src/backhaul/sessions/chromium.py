@@ -70,7 +70,7 @@ def launch_args() -> list[str]:
 
 def _in_container() -> bool:
     marks = (Path("/.dockerenv"), Path("/run/.containerenv"))
-    return any(mark.exists() for mark in marks) or "KUBERNETES_SERVICE_HOST" in os.environ
+    return any(mark.exists() for mark in marks) or bool({"KUBERNETES_SERVICE_HOST", "container"} & set(os.environ))
 
 
 def _candidates(*, headless: bool) -> Iterator[Path]:

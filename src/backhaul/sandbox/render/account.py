@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any
 
-from backhaul.sandbox.render_server import RecordedRenderCall, RenderFaults, RenderServer
+from backhaul.sandbox.render.server import RecordedRenderCall, RenderFaults, RenderServer
 from backhaul.sandbox.serving import Serving
 
 CRON, WEB = "cron_job", "web_service"

@@ -1,0 +1,1 @@
+"""Render's REST API, as `backhaul deploy` uses it."""

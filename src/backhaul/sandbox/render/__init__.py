@@ -1,0 +1,1 @@
+"""Render's REST API on this machine."""
