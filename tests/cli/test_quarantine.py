@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,12 @@ def test_rejected_rows_are_listed_shown_repaired_and_gone(strict: Here) -> None:
     again = strict.call("quarantine", "repair", NAME, "rejected.xlsx")
     assert again.exit_code == 0
     assert "repaired already" in again.stderr
+
+
+def test_times_of_a_rejected_row_are_shown_by_the_clock_of_the_pipeline(strict: Here) -> None:
+    shown = strict.call("quarantine", "show", NAME, "--most", "1").stdout
+
+    assert re.search(rf"Tanggal +{DAY} \d\d:\d\d:\d\d\+07:00", shown)
 
 
 def test_with_json_each_answer_is_one_document(strict: Here) -> None:

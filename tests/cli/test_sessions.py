@@ -235,6 +235,28 @@ def test_a_new_key_is_a_line_for_the_settings_that_works(shop: Here) -> None:
     assert second.stdout != first.stdout and "BACKHAUL_OLD_KEYS" in second.stderr
 
 
+def test_a_first_key_that_goes_straight_into_the_settings_is_not_said_to_be_set_already(shop: Here) -> None:
+    del shop.settings["BACKHAUL_KEY"]
+    shop.settings["PYTHONUNBUFFERED"] = "1"
+
+    with (shop.folder / ".env").open("a", encoding="utf-8") as settings:
+        _, told = shop.start("sessions", "new-key", stdout=settings).communicate(timeout=60)
+
+    assert "BACKHAUL_KEY=" in (shop.folder / ".env").read_text(encoding="utf-8")
+    assert "set already" not in told
+
+
+def test_a_key_added_to_settings_begins_a_line_of_its_own(shop: Here) -> None:
+    (shop.folder / ".env").write_text("TELEGRAM_CHAT_ID=-4", encoding="utf-8")
+
+    with (shop.folder / ".env").open("a", encoding="utf-8") as settings:
+        shop.start("sessions", "new-key", stdout=settings).communicate(timeout=60)
+
+    first, second = (shop.folder / ".env").read_text(encoding="utf-8").splitlines()
+    assert first == "TELEGRAM_CHAT_ID=-4"
+    assert second.startswith("BACKHAUL_KEY=")
+
+
 def test_a_machine_without_a_keyring_says_so(shop: Here) -> None:
     done = shop.call("sessions", "new-key", "--keyring")
 

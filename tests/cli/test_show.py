@@ -46,6 +46,20 @@ def test_plan_as_a_document(shop: Shop) -> None:
     assert plan["settings"] == {"BACKEND_URL": True, "BACKEND_USERNAME": True, "BACKEND_PASSWORD": True}
 
 
+def test_plan_tells_a_default_from_what_was_set(shop: Shop) -> None:
+    pipeline = shop.folder / "systems" / "andalan" / "pipeline.py"
+    code = pipeline.read_text(encoding="utf-8")
+    code = code.replace('Setting("BACKEND_URL")', 'Setting("BACKEND_URL", default="https://office.example.com")')
+    pipeline.write_text(code, encoding="utf-8")
+    was_set = shop.call("plan", "andalan").stdout
+    del shop.settings["BACKEND_URL"]
+
+    done = shop.call("plan", "andalan").stdout
+
+    assert re.search(r"BACKEND_URL +set\s", was_set)
+    assert re.search(r"BACKEND_URL +default\s", done)
+
+
 def test_status_before_the_first_run_says_never(shop: Shop) -> None:
     done = shop.call("status")
 
@@ -116,6 +130,13 @@ def test_runs_of_one_name(ran: Shop, name: str) -> None:
 def test_without_runs_the_list_says_how_to_start_one(shop: Shop) -> None:
     assert "no runs yet" in shop.call("runs").stdout
     assert shop.document("runs") == []
+
+
+def test_a_list_of_no_runs_is_a_usage_error(shop: Shop) -> None:
+    done = shop.call("runs", "--most", "0")
+
+    assert done.returncode == 2
+    assert "--most" in done.stderr
 
 
 def test_logs_tell_the_last_run_step_by_step(ran: Shop) -> None:

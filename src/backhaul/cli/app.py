@@ -104,12 +104,20 @@ def run(
     individual_sessions: Annotated[
         bool, typer.Option("--individual-sessions", help="A login of its own for each stream.")
     ] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for a run that holds the pipeline.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="If the pipeline is running already, wait for its end, then run.")
+    ] = False,
     automated: Annotated[
-        bool, typer.Option("--automated", help="Skip what needs a person; exit 0 if the rest is done.")
+        bool,
+        typer.Option(
+            "--automated", help="Skip what needs a person; exit 0 if the rest is done, 4 if there is no rest."
+        ),
     ] = False,
     accept: Annotated[
-        bool, typer.Option("--accept", help="Deliver what a check has held back; you looked at it.")
+        bool,
+        typer.Option(
+            "--accept", help="Deliver all that a check has held back, also in earlier runs; you looked at it."
+        ),
     ] = False,
     headed: Annotated[
         bool, typer.Option("--headed", help="Show the browser, slowed down, and use it for every page.")
@@ -180,7 +188,7 @@ def status(context: typer.Context, name: OptionalName = None, json: Json = False
 def runs(
     context: typer.Context,
     name: OptionalName = None,
-    most: Annotated[int, typer.Option("--most", help="How many, newest first.")] = 20,
+    most: Annotated[int, typer.Option("--most", min=1, help="How many, newest first.")] = 20,
     json: Json = False,
     debug: Debug = False,
 ) -> None:

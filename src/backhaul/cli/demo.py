@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from backhaul.cli.demo_page import page
@@ -23,10 +24,17 @@ from backhaul.sandbox.outside import Outside
 DAY = "2025-09-12"
 MARK = ".backhaul-demo"
 PAGE = "what-people-see.html"
+NEEDED = ("cryptography", "gspread")
+"""Modules of the extra `sheets`: the sandbox signs keys with one, the bundled systems deliver with the other."""
 
 
 def run_demo(output: Output, folder: Path) -> int:
     """Run all bundled systems in folder, which is made anew; return the exit code."""
+    if missing := [each for each in NEEDED if find_spec(each) is None]:
+        raise ConfigError(
+            f"the demo delivers to Google Sheets, whose packages are not installed: {', '.join(missing)}",
+            next_step='Install them: pip install "backhaul[sheets]"',
+        )
     if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or (folder / MARK).exists())):
         raise ConfigError(
             f"{folder} is there already and was not made by the demo; nothing was touched",

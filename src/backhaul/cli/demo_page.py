@@ -52,7 +52,8 @@ def _sheet(title: str, rows: Sequence[Sequence[str]]) -> str:
     )
     more = f"{counted(len(body), 'row')}, {counted(len(header), 'column')}"
     if len(body) > MOST_ROWS or len(header) > MOST_COLUMNS:
-        more += f"; shown are {min(len(body), MOST_ROWS)} and {min(len(header), MOST_COLUMNS)}"
+        shown = f"{counted(min(len(body), MOST_ROWS), 'row')} and {counted(min(len(header), MOST_COLUMNS), 'column')}"
+        more += f"; the first {shown} are shown"
     return (
         f"<section><h2>{escape(title)}<p>{more}</p></h2><div class='scroll'>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div></section>"

@@ -59,10 +59,11 @@ def diagnose(output: Output, only: str | None) -> int:
         checks_found = [{"ok": each.verdict is not Verdict.FAIL, **asdict(each)} for each in findings]
         output.document({"ok": is_ok, "checks": checks_found})
         return 0 if is_ok else 1
+    width = max(len(finding.name) for finding in findings)
     for finding in findings:
-        output.say(f"{finding.verdict.upper():5} {finding.name:20} {finding.detail}")
+        output.say(f"{finding.verdict.upper():5} {finding.name:{width}}  {finding.detail}")
         if finding.hint:
-            output.say(f"{'':26} {finding.hint}")
+            output.say(f"{'':{width + 7}} {finding.hint}")
     return 0 if is_ok else 1
 
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from backhaul.cli.output import Output
 from backhaul.cli.run import installation
 from backhaul.config import home
-from backhaul.engine.lock import pipeline_lock
 from backhaul.engine.prune import MEGABYTE, Pruned, prune_pipeline, prune_records
 from backhaul.engine.systems import find, load_system, system_names
 from backhaul.engine.words import counted
@@ -26,7 +25,7 @@ def prune_named(output: Output, name: str | None, *, dry_run: bool) -> None:
     found: list[Pruned] = []
     for target in targets:
         streams = tuple(target.pipeline.streams)
-        lock = nullcontext() if dry_run else pipeline_lock(here.data / "locks", target.name, wait=False)
+        lock = nullcontext() if dry_run else here.held(target.name, wait=False)
         with lock:
             found += prune_pipeline(target.name, streams, ledger=ledger, lake=lake, now=now, dry_run=dry_run)
     evidence = 0 if dry_run else prune_records(ledger, here.data / "evidence", now)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from backhaul.cli.output import Output
 from backhaul.cli.progress import Progress
@@ -62,6 +63,7 @@ def show_rejected(output: Output, name: str, most: int) -> None:
     if not rows:
         output.say(f"no row of {name} is in quarantine")
         return
+    zone = ZoneInfo(target.pipeline.timezone)
     for row in rows:
         refused = f"{row.destination} refused it: " if row.destination else ""
         output.say(f"{row.file or 'computed rows'}, row {row.row:,}: {refused}{row.check}")
@@ -70,10 +72,17 @@ def show_rejected(output: Output, name: str, most: int) -> None:
         else:
             width = max(map(len, row.values), default=0)
             for column, value in row.values.items():
-                output.say(f"  {column:{width}}  {'' if value is None else value}")
+                output.say(f"  {column:{width}}  {_shown(value, zone)}")
         output.say()
     output.say(f"{counted(len(rows), 'row')} shown (--most {most}); repair them in a spreadsheet:")
     output.say(f"  next: backhaul quarantine export {name} rejected.xlsx")
+
+
+def _shown(value: object, zone: tzinfo) -> object:
+    """Return a cell as people write it down: times by the clock of the pipeline, as `export` gives them."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(zone)
+    return "" if value is None else value
 
 
 def export_rejected(output: Output, name: str, file: Path) -> None:

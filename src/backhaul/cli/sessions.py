@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,16 +119,30 @@ def make_key(output: Output, *, in_keyring: bool) -> None:
             f"A new key ({seal.key_id}) is kept in {where}. Write it down nowhere; other machines need their own."
         )
         return
+    # Looked up first: with `>> .env` the printed line is in the file at once.
+    before = _key_before()
     if output.json:
         output.document({"key_id": seal.key_id, "line": f"{KEY_SETTING}={key}"})
-    output.say(f"{KEY_SETTING}={key}")
-    output.progress(f"Put this line into {home() / '.env'}, and a copy where you keep passwords: without it, what is")
-    output.progress("saved cannot be read again.")
-    if (before := _key_before()) is not None:
+    output.say(f"{_line_break_before()}{KEY_SETTING}={key}")
+    output.progress(f"It belongs into {home() / '.env'} (`>> .env` puts it there), and a copy where you keep")
+    output.progress("passwords: without it, what is saved cannot be read again.")
+    if before is not None:
         output.progress(
             f"A key is set already ({before.key_id}). To change keys, put the new one into {KEY_SETTING} and the old"
             " one into BACKHAUL_OLD_KEYS: it still opens what it has sealed."
         )
+
+
+def _line_break_before() -> str:
+    """Return a line break if stdout is appended to an .env whose last line is not ended, else nothing."""
+    path = home() / ".env"
+    try:
+        if os.path.samestat(os.fstat(sys.stdout.fileno()), path.stat()) and not path.read_bytes().endswith(b"\n"):
+            return "\n" if path.stat().st_size else ""
+    except OSError:
+        # There is no such file, or stdout is none.
+        return ""
+    return ""
 
 
 def _key_before() -> Seal | None:
@@ -256,4 +271,4 @@ def _state(facts: SessionFacts, seal: Seal | None) -> str:
 
 
 def _local(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M}"
+    return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M %Z}"

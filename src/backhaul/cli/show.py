@@ -65,7 +65,10 @@ def show_plan(output: Output, name: str) -> None:
         output.say()
         output.table(
             ("setting", "value"),
-            [(name, "set" if is_set else "MISSING") for name, is_set in plan["settings"].items()],
+            [
+                (name, "default" if name in plan["defaults"] else "set" if is_set else "MISSING")
+                for name, is_set in plan["settings"].items()
+            ],
         )
 
 
@@ -89,6 +92,11 @@ def _plan(target: Target) -> dict[str, Any]:
             for stream in pipeline.streams
         ],
         "settings": {setting.name: setting.value(known) is not None for setting in settings_in(pipeline)},
+        "defaults": [
+            setting.name
+            for setting in settings_in(pipeline)
+            if setting.default is not None and not any(name in known for name in (setting.name, *setting.also))
+        ],
     }
 
 
@@ -101,8 +109,9 @@ def show_status(output: Output, name: str | None) -> None:
         for end in [ledger.cursor(stream_name).window_end]
     ]
     waiting = [each for each in ledger.history.open_work() if _is_part(each["stream"], name)]
+    messages = [each for each in ledger.outbox.queues() if _is_part(each["pipeline"], name)]
     if output.json:
-        output.document({"streams": streams, "waiting": waiting})
+        output.document({"streams": streams, "waiting": waiting, "messages": messages})
         return
     if not streams:
         output.say(f"no systems in {home()}; start with: backhaul init --from andalan")
@@ -123,13 +132,18 @@ def show_status(output: Output, name: str | None) -> None:
         if message := each.get("message"):
             why = (reason(each["stream"], message), _next_step(ledger, each["run"], each["stream"]))
             failures.setdefault(why, []).append(each["stream"])
-    if failures or waiting:
+    if failures or waiting or messages:
         output.say()
     tell_failures(output, failures, len(streams))
     for each in waiting:
         one, several, what, next_step = WAITING[each["what"]]
         output.say(f"{each['stream']}: {counted(each['number'], one, several)} {what}")
         output.say(f"  next: {next_step.format(each['stream'])}")
+    for each in messages:
+        because = f": {each['reason']}" if each["reason"] else ""
+        many = counted(each["number"], "message waits", "messages wait")
+        output.say(f"{each['pipeline']}: {many} for {each['notifier']}{because}")
+        output.say(f"  next: the next run sends them; backhaul notify test {each['pipeline']}")
 
 
 def _next_step(ledger: Ledger, run: str, stream: str) -> str:

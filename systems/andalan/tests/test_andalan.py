@@ -5,14 +5,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backhaul.engine.run import Installation, RunOptions, RunResult, run_pipeline
-from backhaul.engine.systems import load_system
+from backhaul.engine.systems import Target, load_system
 from backhaul.model import Counts
-from backhaul.sandbox import SandboxBackOffice, Variant
+from backhaul.sandbox import Fault, SandboxBackOffice, Variant
 from backhaul.sandbox.outside import Outside
 
 FOLDER = Path(__file__).resolve().parents[1]
@@ -138,3 +139,22 @@ def test_no_browser_is_started_where_none_is_needed(tmp_path: Path, outside: Out
     assert json.loads(done.stdout)["dry_run"] is True
     assert not (tmp_path / "started").exists()
     assert (outside.sheets.writes, messages(outside)) == (0, [])
+
+
+@pytest.mark.browser
+def test_a_masked_picture_of_a_failure_goes_along_where_the_pipeline_says_so(tmp_path: Path, outside: Outside) -> None:
+    [target] = load_system(FOLDER)
+    [telegram] = target.pipeline.notify
+    office = replace(target.pipeline.streams[0].source, driver="browser")
+    stream = replace(target.pipeline.streams[0], source=office)
+    pipeline = replace(target.pipeline, streams=[stream], notify=[replace(telegram, photos=True)])
+    outside.office.faults.add(Fault.CHANGED_BUTTON)
+
+    result = run_pipeline(
+        Target(target.name, pipeline), Installation(tmp_path, outside.settings), RunOptions(window=DAY)
+    )
+
+    [picture] = [each for each in outside.telegram.messages(outside.telegram.chat_id) if each.file]
+    assert result.streams[0].status == "failed"
+    assert picture.file.content.startswith(b"\x89PNG")
+    assert "Transaksi Export Gagal!" in picture.text

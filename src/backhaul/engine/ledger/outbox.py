@@ -84,6 +84,18 @@ class Outbox:
         kept = json.dumps({"message": asdict(message.message), "parts_sent": parts_sent})
         self._set(message.id, failures=t.outbox.c.failures + 1, reason=reason, message=kept)
 
+    def queues(self) -> list[dict[str, Any]]:
+        """Return what waits by `pipeline` and `notifier`: its `number`, and the `reason` of the last failure if any."""
+        table = t.outbox
+        query = sa.select(
+            table.c.pipeline,
+            table.c.notifier,
+            sa.func.count().label("number"),
+            sa.func.max(table.c.reason).label("reason"),
+        )
+        query = query.where(table.c.state == WAITING).group_by(table.c.pipeline, table.c.notifier)
+        return self._file.rows(query.order_by(table.c.pipeline, table.c.notifier))
+
     def last(self, pipeline: str, kind: str) -> datetime | None:
         """Return when the last message of this kind was made for the pipeline, or None."""
         table = t.outbox
