@@ -56,9 +56,15 @@ def text(value: Text) -> str:
     return value
 
 
-def is_true(value: str | None) -> bool:
-    """Tell whether a setting says yes: 1, true, yes or on, in any case."""
-    return (value or "").strip().lower() in ("1", "true", "yes", "on")
+def says_yes(settings: Mapping[str, str], name: str) -> bool:
+    """Tell whether a setting says yes (1, true, yes, on); without a value it says no.
+
+    Raises ConfigError for a value that is neither yes nor no.
+    """
+    value = settings.get(name, "").strip().lower()
+    if value not in ("", "0", "1", "true", "false", "yes", "no", "on", "off"):
+        raise ConfigError(f"{name} is neither yes nor no", next_step=f"Say {name}=true, or take it out.")
+    return value in ("1", "true", "yes", "on")
 
 
 def home() -> Path:

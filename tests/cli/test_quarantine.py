@@ -98,7 +98,7 @@ def test_with_json_each_answer_is_one_document(strict: Here) -> None:
     assert {row["check"] for row in rows} == {CHECK}
     assert all(row["values"]["User ID"] for row in rows)
     assert requeued["streams"][0]["rejected"] == len(rows)
-    assert gone == {"stream": NAME, "rows": len(rows), "files": 0}
+    assert gone == {"stream": NAME, "rows": len(rows), "files": 0, "batches": 0}
     assert strict.document("quarantine") == {"rows": [], "refused_files": []}
 
 

@@ -93,7 +93,7 @@ def test_what_cannot_be_meant_is_2_with_the_next_step(
     assert f"error: {words}" in done.stderr or words in done.stderr
     assert "\n  next: " in done.stderr
     assert done.stdout == ""
-    assert office.requests == []
+    assert [request for request in office.requests if request.method != "GET"] == []
 
 
 @pytest.mark.parametrize(

@@ -288,4 +288,4 @@ def test_a_login_that_needs_a_person_names_the_command(shop: Here, office: Sandb
     done = shop.call("run", ONE, "--window", DAY)
 
     assert done.returncode == 4
-    assert "backhaul login SYSTEM" in done.stdout + done.stderr
+    assert "backhaul login andalan" in done.stdout + done.stderr

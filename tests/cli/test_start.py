@@ -109,7 +109,16 @@ def test_doctor_finds_a_folder_that_is_set_up_fit_and_changes_nothing(shop: Shop
         "system andalan",
     }
     assert tree(shop.folder) == before
-    assert office.requests == []
+    assert [(request.method, request.path) for request in office.requests] == [("GET", "/login")]
+
+
+def test_doctor_says_that_the_office_does_not_answer(shop: Shop, office: SandboxBackOffice) -> None:
+    office.close()
+
+    done = shop.call("doctor", "--json")
+
+    [failed] = [check for check in json.loads(done.stdout)["checks"] if not check["ok"]]
+    assert (done.returncode, failed["name"]) == (1, f"source {office.url.removeprefix('http://')}")
 
 
 def test_doctor_fails_where_settings_are_missing(shop: Shop) -> None:

@@ -7,9 +7,10 @@ import pytest
 
 from backhaul.destinations import Warehouse
 from backhaul.engine.events import Delivered, DeliveryFailed, Warned
-from backhaul.errors import ConfigError, DeliveryError, TransientError
+from backhaul.errors import BackhaulError, ConfigError, DeliveryError, TransientError
 from backhaul.model import Batch, Changes, Counts, Stream
 from tests.engine.place import Place
+from tests.engine.test_stateless import Closed
 
 STREAM = "andalan.user"
 
@@ -74,6 +75,37 @@ def test_a_delivery_to_a_destination_that_is_busy_is_pending_and_not_failed(plac
     assert len(place.installation.ledger.pending(STREAM)) == 1
 
 
+@dataclass(frozen=True)
+class Refusing:
+    """A destination that raises error, whatever it is asked."""
+
+    error: BackhaulError
+    name: str = "refusing"
+
+    def compare(self, stream: Stream, batch: Batch) -> Changes:
+        raise self.error
+
+    def write(self, stream: Stream, changes: Changes) -> Counts:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("kind", [ConfigError, TransientError, DeliveryError])
+def test_a_destination_that_a_person_must_look_at_holds_up_no_other_and_no_fetch(
+    place: Place, tmp_path: Path, kind: type[BackhaulError]
+) -> None:
+    other = Warehouse(str(tmp_path / "other.db"), name="other")
+    to = (Refusing(kind("refusing: the key is wrong", next_step="Download the key again.")), other)
+    place.run_changed(STREAM, changes={"to": to}, window="2025-09-11")
+
+    result = place.run_changed(STREAM, changes={"to": to})
+
+    error = result.streams[0].error
+    assert (result.exit_code, result.streams[0].status) == (3, "pending")
+    assert (str(error), error and error.next_step) == ("refusing: the key is wrong", "Download the key again.")
+    assert rows(other) == len(place.rows("user")) > 16
+    assert len(place.installation.ledger.pending(STREAM)) == 2
+
+
 def test_the_cursor_moves_on_although_a_delivery_waits(place: Place, second: Warehouse) -> None:
     place.run_changed(STREAM, changes={"to": (second,)})
 
@@ -132,4 +164,16 @@ def test_a_warehouse_that_is_no_database_fails_clearly_and_nothing_is_lost(place
     assert failed.exit_code == 3
     assert "file is not a database" in str(failed.streams[0].error)
     place.installation.warehouse.unlink()
-    assert place.run(STREAM).counts == Counts(new=16, unchanged=16)
+    again = place.run(STREAM).streams[0]
+    assert (again.left_over, again.counts) == (Counts(new=16), Counts(unchanged=16))
+
+
+def test_what_an_earlier_run_left_over_is_told_apart_from_what_this_one_read(place: Place) -> None:
+    closed = [True]
+    far = Closed(lambda: closed[0])
+    place.run_changed("andalan.user", changes={"to": (far,)})
+    closed[0] = False
+
+    result = place.run_changed("andalan.user", changes={"to": (far,)})
+
+    assert (result.counts.rows, result.streams[0].left_over.rows) == (16, 16)

@@ -1,11 +1,15 @@
 """Messages to people: from events over the outbox to the channel, at least once, never in the way of a run."""
 
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from backhaul.engine.events import Warned
+from backhaul.engine.sender import Sender
 from backhaul.engine.systems import Target, find
 from backhaul.errors import ConfigError
 from backhaul.notices import Notifier, RunSummary, SendInterrupted, StreamDone, StreamFailed, SystemFailed
@@ -157,3 +161,16 @@ def test_notifications_are_silenced_by_their_setting_and_in_a_dry_run(place: Pla
     place.run_target(told_by(place, board))
 
     assert (board.posted, board.notices) == ([], [])
+
+
+def test_a_ledger_that_is_away_ends_nobody_who_sends(place: Place) -> None:
+    """Threads that fail are an error of the test run."""
+    ledger = place.installation.ledger
+    ledger.open_run("run1", "andalan", "", "0.1.0")
+    (place.folder / "data" / "ledger.db").write_bytes(b"no ledger at all" * 100)
+    sender = Sender(ledger.outbox, "andalan", [Board()], pytest.fail)
+    sender.wake()
+
+    sender.finish(0.3)
+
+    assert not [thread for thread in threading.enumerate() if thread.name == "notify board"]

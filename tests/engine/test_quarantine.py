@@ -422,7 +422,7 @@ def test_dismissed_rows_are_told_no_more(strict: Place) -> None:
     assert strict.installation.ledger.history.open_work() == []
     [(what, target, detail)] = strict.ledger("SELECT what, target, detail FROM audit")
     assert (what, target) == ("dismiss", NAME)
-    assert detail == f"{waiting} rows, 0 refused files; {CHECK}"
+    assert detail == f"{waiting} rows, 0 refused files, 0 held batches; {CHECK}"
 
 
 def test_refused_files_are_dismissed_with_all_rows(place: Place) -> None:
@@ -587,3 +587,15 @@ def test_a_repair_that_was_cut_off_is_finished_by_the_next_run(strict: Place) ->
     assert result.exit_code == 0
     assert cities(strict) == ["Kota Contoh"] * 16
     assert do_repair(strict, path).counts == Counts()
+
+
+def test_a_batch_that_is_held_can_be_let_go_of_for_good(place: Place) -> None:
+    too_few = {"checks": (checks.rows_between(100, 200),)}
+    place.run_changed("andalan.user", changes=too_few)
+
+    gone = dismiss(place.changed("andalan.user"), place.installation)
+    accepted = place.run_changed("andalan.user", changes=too_few, window="2025-09-11", accept=True)
+
+    assert (gone.rows, gone.files, gone.batches) == (0, 0, 1)
+    assert accepted.counts.rows == len(place.rows("user")) == 5
+    assert [each["what"] for each in place.installation.ledger.history.open_work()] == []

@@ -174,11 +174,11 @@ def _system(folder: Path, settings: dict[str, str]) -> list[Finding]:
 
 
 def _connections(target: Target, settings: dict[str, str]) -> list[Finding]:
-    """Reach every destination and notifier that can be asked; writes nothing."""
+    """Reach every source, destination and notifier that can be asked; signs in nowhere, writes nothing."""
     pipeline = resolved(target.pipeline, settings)
-    parts: list[tuple[str, object]] = [
-        (f"{stream.name} {each.name}", each) for stream in pipeline.streams for each in stream.to
-    ]
+    sources = {id(stream.source): stream.source for stream in pipeline.streams}.values()
+    parts: list[tuple[str, object]] = [(f"source {source.name}", source) for source in sources]
+    parts += [(f"{stream.name} {each.name}", each) for stream in pipeline.streams for each in stream.to]
     parts += [(notifier.name, notifier) for notifier in pipeline.notify]
     findings = []
     for name, part in parts:

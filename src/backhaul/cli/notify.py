@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from backhaul.cli.output import Output
 from backhaul.cli.run import installation
-from backhaul.config import home, is_true, resolved
+from backhaul.config import home, resolved, says_yes
 from backhaul.engine.run import NO_NOTIFICATIONS
 from backhaul.engine.systems import Target, find, load_system, system_names
 from backhaul.errors import BackhaulError, ConfigError
@@ -48,7 +48,7 @@ def try_notifiers(output: Output, name: str | None) -> int:
         output.say(f"{'OK' if each.ok else 'FAIL':5} {each.pipeline} {each.notifier}: {each.found}")
         if each.next_step:
             output.say(f"      next: {each.next_step}")
-    if is_true(settings.get(NO_NOTIFICATIONS)):
+    if says_yes(settings, NO_NOTIFICATIONS):
         output.say(f"{NO_NOTIFICATIONS} is set: runs send nothing until it is taken out")
     return 0 if is_ok else 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backhaul.cli.output import Output
+from backhaul.engine.derive import WORDS
 from backhaul.engine.events import (
     ArtifactKept,
     AttemptFailed,
@@ -58,7 +59,9 @@ def describe(event: Event) -> str:
             kind = "dry run" if event.dry_run else "run"
             return f"{event.pipeline}: {kind} {event.run}, {counted(event.streams, 'stream')}"
         case StreamStarted():
-            return "reading the given file" if event.window == "file" else f"fetching {event.window}"
+            if event.is_given:
+                return "reading the given file"
+            return "computing" if event.window == WORDS else f"fetching {event.window}"
         case AttemptFailed():
             return (
                 f"attempt {event.attempt} of {event.of} failed, trying again: {reason(event.stream, event.message)}"

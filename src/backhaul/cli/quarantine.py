@@ -108,12 +108,12 @@ def requeue_rejected(output: Output, name: str) -> int:
 
 
 def dismiss_rejected(output: Output, name: str, check: str | None) -> None:
-    """Let go of rejected rows and refused files, and say how many that were."""
+    """Let go of rejected rows, refused files and held batches, and say how many that were."""
     gone = dismiss(_stream(name), installation(), check)
     if output.json:
         output.document({"stream": name, **asdict(gone)})
         return
-    output.say(f"{name}: let go of {counted(gone.rows, 'row')} and {counted(gone.files, 'refused file')}")
+    output.say(f"{name}: let go of {gone.words}")
 
 
 def _stream(name: str) -> Target:

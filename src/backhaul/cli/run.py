@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from backhaul.cli.output import Output
-from backhaul.cli.progress import Progress
+from backhaul.cli.progress import Progress, in_words
 from backhaul.config import home, load_settings
 from backhaul.engine.replay import ZONES, replay_pipeline
 from backhaul.engine.run import Installation, RunOptions, RunResult, outcome_of_all, run_pipeline
@@ -60,6 +60,9 @@ def report(output: Output, results: list[RunResult], *, dry_run: bool) -> int:
         output.say()
         output.table(*_table(result), spare=SPARE)
         output.say()
+        for each in result.streams:
+            if each.left_over.rows:
+                output.say(f"{each.stream}: also delivered, left over from earlier runs: {in_words(each.left_over)}")
         tell_failures(output, _by_failure(result), len(result.streams))
         _say_evidence(output, result)
         written = "dry run: nothing was written; " if dry_run else ""
@@ -130,6 +133,7 @@ def as_document(result: RunResult, *, dry_run: bool) -> dict[str, Any]:
                 "window": each.window,
                 "rows": each.counts.rows,
                 **asdict(each.counts),
+                "left_over": each.left_over.rows,
                 "attempts": each.attempts,
                 "seconds": round(each.seconds, 3),
                 "error": type(each.error).__name__ if each.error else None,

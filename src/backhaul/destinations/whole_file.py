@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backhaul.errors import BackhaulError, DeliveryError, TransientError
-from backhaul.lake.durable import publish, sync_file
+from backhaul.lake.durable import is_disk_full, publish, sync_file
 
 LOCK_TIMEOUT_S = 30
 _OPEN_ELSEWHERE = (5, 32, 33)
@@ -82,13 +82,14 @@ class WholeFile:
         return path.with_name(f".{path.name}{ending}")
 
     def _told(self, error: OSError) -> BackhaulError:
-        reason = error.strerror or type(error).__name__
+        is_full = is_disk_full(error)
+        reason = os.strerror(errno.ENOSPC) if is_full else error.strerror or type(error).__name__
         if getattr(error, "winerror", None) in _OPEN_ELSEWHERE:
             return TransientError(
                 f"{self.name}: {self.path.name} cannot be replaced: {reason}",
                 next_step=f"Close {self.path.name} in Excel and wherever else it is open; it is delivered next time.",
             )
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full:
             step = "Make room on the disk; the next run delivers what is pending."
         else:
             step = f"See that backhaul may read and write {self.path.parent}; the next run delivers what is pending."

@@ -61,6 +61,13 @@ class RunContext:
     streams: tuple[Stream, ...] = ()
     memory: Ledger | None = None
 
+    def named(self, next_step: str) -> str:
+        """Return next_step with the pipeline's name in the command that a person signs in with.
+
+        Sessions do not know which pipeline they work for.
+        """
+        return next_step.replace("backhaul login SYSTEM", f"backhaul login {self.pipeline}")
+
     @property
     def remembered(self) -> Ledger:
         """The ledger with the cursors: in a dry run the installation's, as the run's own is thrown away."""
@@ -78,6 +85,7 @@ class StreamResult:
     attempts: int
     seconds: float
     error: BackhaulError | None = None
+    left_over: Counts = NO_ROWS
 
     def record(self, ledger: Ledger, run: str) -> None:
         """Keep the result in the ledger."""

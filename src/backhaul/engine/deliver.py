@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from backhaul.engine.events import Delivered, DeliveryFailed, Event, Warned
 from backhaul.engine.ledger import Ledger
-from backhaul.errors import DeliveryError, TransientError
+from backhaul.errors import BackhaulError, ConfigError, DeliveryError, TransientError
 from backhaul.lake import StagingArea
 from backhaul.model import Batch, Counts, Destination, Rejected, Stream
 from backhaul.retry import Budget, retried
@@ -40,7 +40,7 @@ class Deliverer:
             for batch_id in (each.batch for each in pending if each.destination == destination.name):
                 try:
                     found = self._deliver(batch_id, destination, left_over)
-                except (DeliveryError, TransientError) as error:
+                except (DeliveryError, TransientError, ConfigError) as error:
                     self.ledger.delivery_failed(batch_id, destination.name, str(error))
                     self.emit(
                         DeliveryFailed(
@@ -115,6 +115,9 @@ class Outcome:
     failures: tuple[DeliveryError, ...]
 
 
-def _pending(error: DeliveryError | TransientError) -> DeliveryError:
+def _pending(error: BackhaulError) -> DeliveryError:
     """Return error as what it is for the stream: a delivery that stays pending, also where it was only busy."""
-    return error if isinstance(error, DeliveryError) else DeliveryError(str(error))
+    if isinstance(error, DeliveryError):
+        return error
+    is_default = error.next_step == error.default_next_step
+    return DeliveryError(str(error), next_step=None if is_default else error.next_step)

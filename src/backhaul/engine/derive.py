@@ -28,6 +28,7 @@ class Derivation:
     stream: Stream
     streams: tuple[Stream, ...]
     counts: Counts = field(default_factory=Counts)
+    left_over: Counts = field(default_factory=Counts)
     attempts: int = 0
 
     @property
@@ -44,7 +45,7 @@ class Derivation:
         context, deliverer = self.context, self._deliverer()
         if context.accept:
             context.ledger.accept_held(self.name)
-        self.counts += deliverer.deliver_pending(left_over=True).counts
+        self.left_over = deliverer.deliver_pending(left_over=True).counts
         held = self._stage(self._built())
         delivered = deliverer.deliver_pending(left_over=False)
         self.counts += delivered.counts

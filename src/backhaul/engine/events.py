@@ -44,9 +44,10 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StreamStarted(Event):
-    """The stream's window is known; its first attempt begins."""
+    """The stream's window is known; its first attempt begins, or a file that a person gave is read."""
 
     window: str
+    is_given: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

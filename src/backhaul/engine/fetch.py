@@ -100,7 +100,7 @@ class Fetcher:
                 source=self.stream.source.name,
                 error=type(error).__name__,
                 message=str(error),
-                next_step=error.next_step,
+                next_step=self.context.named(error.next_step),
             )
         )
 

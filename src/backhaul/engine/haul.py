@@ -32,6 +32,10 @@ class Progress(Protocol):
     def attempts(self) -> int:
         """How often the source was asked."""
 
+    @property
+    def left_over(self) -> Counts:
+        """The headline counts of what an earlier run had left to deliver."""
+
 
 @dataclass
 class Haul:
@@ -40,6 +44,7 @@ class Haul:
     context: RunContext
     stream: Stream
     counts: Counts = field(default_factory=Counts)
+    left_over: Counts = field(default_factory=Counts)
     fetcher: Fetcher = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,7 +64,9 @@ class Haul:
         """Haul, and record the result in the ledger."""
         window = self._window()
         words = str(window) if window else "file"
-        self.context.emit(StreamStarted(run=self.context.run, stream=self.name, window=words))
+        is_given = self.context.file is not None
+        started = StreamStarted(run=self.context.run, stream=self.name, window=words, is_given=is_given)
+        self.context.emit(started)
         return concluded(self.context, self.name, words, lambda: self._haul_told(window), self)
 
     def _haul_told(self, window: Window | None) -> None:
@@ -80,7 +87,7 @@ class Haul:
         if context.is_stateless:
             self._let_go_of_lost()
         self._stage_kept(on_refusal=self._warn)
-        self.counts += deliverer.deliver_pending(left_over=True).counts
+        self.left_over = deliverer.deliver_pending(left_over=True).counts
 
         fetched = self.fetcher.fetch(window)
         self._keep(fetched.artifacts)
@@ -236,6 +243,7 @@ def concluded(
         work()
     except BackhaulError as failure:
         error, status = failure, status_of(failure)
+        error.next_step = context.named(error.next_step)
         of = context.budget.attempts
         event = failure_event(context.run, name, failure, progress.attempts, status, of=of, counts=progress.counts)
         context.emit(event)
@@ -243,6 +251,8 @@ def concluded(
     if error is None:
         counts, rounded = progress.counts, round(seconds, 3)
         context.emit(StreamDone(run=context.run, stream=name, counts=counts, seconds=rounded))
-    result = StreamResult(name, status, window, progress.counts, progress.attempts, seconds, error)
+    result = StreamResult(
+        name, status, window, progress.counts, progress.attempts, seconds, error, progress.left_over
+    )
     result.record(context.ledger, context.run)
     return result

@@ -10,7 +10,6 @@ from typing import Any
 
 from backhaul.config import resolved
 from backhaul.engine.derived import is_derived
-from backhaul.engine.lock import pipeline_lock
 from backhaul.engine.repair_file import CHECK, FILE, TICKET, write_rows
 from backhaul.engine.reread import ID, Reread
 from backhaul.engine.run import Installation, check_key
@@ -36,10 +35,17 @@ class ShownRow:
 
 @dataclass(frozen=True)
 class Dismissed:
-    """How many rows and refused files were let go of."""
+    """How many rows, refused files and held batches were let go of."""
 
     rows: int
     files: int
+    batches: int
+
+    @property
+    def words(self) -> str:
+        """What it was, for people."""
+        batches = counted(self.batches, "held batch", "held batches")
+        return f"{counted(self.rows, 'row')}, {counted(self.files, 'refused file')}, {batches}"
 
 
 def open_rows(target: Target, installation: Installation, most: int | None = None) -> list[ShownRow]:
@@ -68,26 +74,35 @@ def export_rows(target: Target, installation: Installation, path: Path) -> int:
         raise ConfigError("no row of this stream is in quarantine", next_step="`backhaul quarantine` shows what is.")
     columns = list(dict.fromkeys(name for row in rows for name in row.values or ()))
     lines = (
-        (row.ticket, row.check, f"{row.file}, row {row.row}", *((row.values or {}).get(name) for name in columns))
+        (
+            row.ticket,
+            row.check,
+            _where(row),
+            *((row.values or {}).get(name) for name in columns),
+        )
         for row in rows
     )
     write_rows(path, (TICKET, CHECK, FILE, *columns), lines, target.pipeline.timezone)
     return len(rows)
 
 
+def _where(row: ShownRow) -> str:
+    # A spreadsheet counts its header as row 1; rows of data are counted from 1 here.
+    return f"{row.file}, data row {row.row}"
+
+
 def dismiss(target: Target, installation: Installation, check: str | None = None) -> Dismissed:
-    """Let go of a stream's rejected rows, of all or of one check's, and with all also of its refused files.
+    """Let go of a stream's rejected rows, of all or of one check's; with all, of refused files and held batches too.
 
     What was let go of is never told again; it stays in the lake until retention removes it. Raises ConfigError,
     AlreadyRunning.
     """
     name, ledger = f"{target.name}.{_only_stream(target).name}", installation.ledger
-    with pipeline_lock(installation.data / "locks", target.name, wait=False):
-        rows, files = ledger.rejects.dismiss(name, check)
-        if rows or files:
-            detail = f"{counted(rows, 'row')}, {counted(files, 'refused file')}" + (f"; {check}" if check else "")
-            ledger.keep_audit("dismiss", name, detail)
-        return Dismissed(rows, files)
+    with installation.held(target.name, wait=False):
+        gone = Dismissed(*ledger.rejects.dismiss(name, check))
+        if gone != Dismissed(0, 0, 0):
+            ledger.keep_audit("dismiss", name, gone.words + (f"; {check}" if check else ""))
+        return gone
 
 
 def reread_of(target: Target, installation: Installation) -> Reread:

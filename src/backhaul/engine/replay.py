@@ -15,10 +15,10 @@ from backhaul.engine.deliver import Deliverer, as_merged
 from backhaul.engine.derived import is_derived
 from backhaul.engine.events import BatchStaged, RunEnded, RunStarted, StreamDone, Subscriber, Warned
 from backhaul.engine.ledger.tables import DONE, PENDING, REFUSED
-from backhaul.engine.lock import pipeline_lock
-from backhaul.engine.run import Installation, RunResult, Telling, check_key, new_run_id, ours_alone, outcome
+from backhaul.engine.run import Installation, RunResult, Telling, check_key, new_run_id, outcome
 from backhaul.engine.stage import Stager
 from backhaul.engine.systems import Target
+from backhaul.engine.unforeseen import ours_alone
 from backhaul.engine.words import counted
 from backhaul.errors import BackhaulError, CheckFailed, ConfigError
 from backhaul.lake import Lake
@@ -45,7 +45,7 @@ def replay_pipeline(
             next_step="Every run computes it anew: backhaul run NAME.",
         )
     check_key(target.name, streams, installation)
-    with pipeline_lock(installation.data / "locks", target.name, wait=False):
+    with installation.held(target.name, wait=False):
         started, ledger = time.monotonic(), installation.ledger
         installation.lake.opened.clear()
         run = new_run_id(datetime.now(UTC))

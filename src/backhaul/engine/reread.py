@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from backhaul.engine.ledger import Ledger
 from backhaul.engine.ledger.rejects import RejectedRow
-from backhaul.engine.run import ours_alone
 from backhaul.engine.stage import Stager
+from backhaul.engine.unforeseen import ours_alone
 from backhaul.errors import BackhaulError
 from backhaul.lake import Lake
 from backhaul.model import ROW, Artifact, Stream

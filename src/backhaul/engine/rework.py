@@ -18,13 +18,13 @@ from backhaul.engine.events import BatchStaged, RunEnded, RunStarted, StreamDone
 from backhaul.engine.ledger import Ledger
 from backhaul.engine.ledger.rejects import RejectedRow
 from backhaul.engine.ledger.tables import DISMISSED, KEPT, OPEN, REPAIRED, REQUEUED, SUPERSEDED
-from backhaul.engine.lock import pipeline_lock
 from backhaul.engine.quarantine import reread_of
 from backhaul.engine.repair_file import NEXT_EXPORT, Line, NotA, read_lines, repaired
 from backhaul.engine.reread import ID, Group, Reread
-from backhaul.engine.run import Installation, RunResult, Telling, new_run_id, ours_alone, outcome
+from backhaul.engine.run import Installation, RunResult, Telling, new_run_id, outcome
 from backhaul.engine.stage import Staged
 from backhaul.engine.systems import Target
+from backhaul.engine.unforeseen import ours_alone
 from backhaul.engine.words import counted
 from backhaul.errors import BackhaulError, CheckFailed, ConfigError
 from backhaul.model import ROW, Artifact, Counts, Destination, Stream
@@ -82,7 +82,7 @@ def _recorded(
     do: Callable[[_Work], None],
 ) -> RunResult:
     reread = reread_of(target, installation)
-    with pipeline_lock(installation.data / "locks", target.name, wait=False):
+    with installation.held(target.name, wait=False):
         started, ledger = time.monotonic(), reread.ledger
         run = new_run_id(datetime.now(UTC))
         tell = Telling([ledger.record, *subscribers])

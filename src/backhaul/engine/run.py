@@ -15,7 +15,7 @@ from threading import Event as Flag
 from threading import Lock
 
 from backhaul import __version__
-from backhaul.config import is_true, resolved
+from backhaul.config import resolved, says_yes
 from backhaul.destinations import Warehouse
 from backhaul.engine.announce import Announcer
 from backhaul.engine.context import RunContext, Status, StreamResult, failure_event
@@ -30,6 +30,7 @@ from backhaul.engine.pipeline import Pipeline
 from backhaul.engine.prune import prune_pipeline, prune_records
 from backhaul.engine.sessions import SharedSessions
 from backhaul.engine.systems import Target
+from backhaul.engine.unforeseen import ours_alone
 from backhaul.engine.window import parse_window
 from backhaul.errors import BackhaulError, ConfigError
 from backhaul.lake import Lake
@@ -41,7 +42,6 @@ from backhaul.sessions.vault import Vault
 CURATED = "curated"
 LEDGER_URL, WAREHOUSE_URL = "BACKHAUL_LEDGER_URL", "BACKHAUL_WAREHOUSE_URL"
 STATELESS, NO_NOTIFICATIONS = "BACKHAUL_STATELESS", "DISABLE_NOTIFICATIONS"
-NEXT_WHEN_NO_FILE = "Check that the folder is there, may be written and has room, then run again."
 GRACE_S = 3.0
 """How long an interrupted run waits for what its streams are in the middle of."""
 
@@ -73,10 +73,22 @@ class Installation:
         """The curated tables as a destination: a file, or PostgreSQL by BACKHAUL_WAREHOUSE_URL."""
         return Warehouse(self.settings.get(WAREHOUSE_URL) or str(self.warehouse), name=CURATED)
 
+    @contextmanager
+    def held(self, pipeline: str, *, wait: bool) -> Iterator[None]:
+        """Hold a pipeline: on this machine, and among all that share its ledger on a server.
+
+        Raises AlreadyRunning if another one has it and wait is False.
+        """
+        with (
+            pipeline_lock(self.data / "locks", pipeline, wait=wait),
+            self.ledger.held(pipeline, wait=wait),
+        ):
+            yield
+
     @property
     def is_stateless(self) -> bool:
         """Whether this machine forgets its disk between runs (BACKHAUL_STATELESS)."""
-        return is_true(self.settings.get(STATELESS))
+        return says_yes(self.settings, STATELESS)
 
     @property
     def seal(self) -> Seal | None:
@@ -134,15 +146,14 @@ def run_pipeline(
     if options.window:
         parse_window(options.window, clock(), pipeline.timezone)
     with ExitStack() as stack:
-        locks = installation.data / "locks"
         if not options.dry_run:
-            stack.enter_context(pipeline_lock(locks, target.name, wait=options.wait))
+            stack.enter_context(installation.held(target.name, wait=options.wait))
         place = stack.enter_context(_place(installation, options.dry_run))
         run = new_run_id(clock())
         tell = Telling([place.ledger.record, *subscribers])
         context = _context(target.name, pipeline, installation, place, options, run, tell, clock())
         context.lake.clear_landing(target.name)
-        if pipeline.notify and not options.dry_run and not is_true(installation.settings.get(NO_NOTIFICATIONS)):
+        if pipeline.notify and not options.dry_run and not says_yes(installation.settings, NO_NOTIFICATIONS):
             announcer = Announcer(
                 name=target.name,
                 run=run,
@@ -285,33 +296,6 @@ def _recorded(context: RunContext, work: Haul | Derivation) -> StreamResult:
         return result
 
 
-@contextmanager
-def ours_alone(stream: str) -> Iterator[None]:
-    """Turn what nobody foresaw into a BackhaulError that names the stream.
-
-    This is the one place where every error is caught. The text of a foreign one may quote a row, so it is left out.
-    """
-    try:
-        yield
-    except BackhaulError:
-        raise
-    except Exception as error:
-        next_step = NEXT_WHEN_NO_FILE if isinstance(error, OSError) else None
-        raise BackhaulError(
-            f"{stream}: unexpected {type(error).__name__}{_where(error)}", next_step=next_step
-        ) from error
-
-
-def _where(error: BaseException) -> str:
-    trace, place = error.__traceback__, ""
-    while trace is not None:
-        place = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    if isinstance(error, OSError) and error.strerror:
-        return f" ({error.strerror}){place}"
-    return place
-
-
 def outcome(results: Sequence[StreamResult], *, automated: bool) -> tuple[str, int]:
     """Return the run's status in a word and its exit code, from what its streams came to."""
     statuses = {result.status for result in results}
@@ -355,8 +339,9 @@ def check_key(name: str, streams: Sequence[Stream], installation: Installation) 
     """Raise ConfigError if streams hold personal data and no key is set to encrypt their files with."""
     personal = [stream.name for stream in streams if stream.personal]
     if personal and installation.seal is None:
+        holds = "holds" if len(personal) == 1 else "hold"
         raise ConfigError(
-            f"{name}: {', '.join(personal)} hold personal data, whose files are kept encrypted; there is no key",
+            f"{name}: {', '.join(personal)} {holds} personal data, whose files are kept encrypted; there is no key",
             next_step="Make one with `backhaul sessions new-key` and put its line into .env.",
         )
 

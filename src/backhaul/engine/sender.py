@@ -12,6 +12,7 @@ from backhaul.errors import BackhaulError, TransientError
 from backhaul.notices import Notifier, SendInterrupted
 
 LONGEST_PAUSE_S = 60.0
+RETRY_S = 2.0
 
 
 class Sender:
@@ -53,7 +54,11 @@ class Sender:
             self._wake[notifier.name].wait()
             self._wake[notifier.name].clear()
             is_last = self._finish_by is not None
-            pause_s = self._send_all(notifier)
+            try:
+                pause_s = self._send_all(notifier)
+            except BackhaulError:
+                # The ledger is away, which the run itself tells.
+                pause_s = RETRY_S
             if is_last and pause_s is None:
                 return
             if pause_s is not None:
@@ -65,6 +70,9 @@ class Sender:
     def _send_all(self, notifier: Notifier) -> float | None:
         """Send what is due. Return seconds to wait before trying again, or None where there is no need to."""
         for waiting in self._outbox.waiting(self._pipeline, notifier.name, datetime.now(UTC)):
+            if self._finish_by is not None and time.monotonic() > self._finish_by:
+                # What is left is the next run's: two that send at once would say it twice.
+                return None
             try:
                 warning = notifier.send(waiting.message, skip_parts=waiting.parts_sent)
             except BackhaulError as error:
@@ -73,7 +81,7 @@ class Sender:
                 self._warn(f"{notifier.name}: {error}; its messages wait in the outbox. {error.next_step}")
                 if not isinstance(error, TransientError):
                     return None
-                return min(error.retry_after_s or 2.0, LONGEST_PAUSE_S)
+                return min(error.retry_after_s or RETRY_S, LONGEST_PAUSE_S)
             self._outbox.sent(waiting)
             if warning:
                 self._warn(warning)

@@ -52,7 +52,9 @@ def find(folder: Path, name: str) -> list[Target]:
     if system not in known:
         raise ConfigError(
             f"there is no system {system!r} in {folder}; found {', '.join(known) or 'none'}",
-            next_step="Copy one with `backhaul init --from andalan`, or set BACKHAUL_HOME.",
+            next_step=f"Name one of: {', '.join(known)}."
+            if known
+            else "Copy one with `backhaul init --from andalan`, or set BACKHAUL_HOME.",
         )
     targets = load_system(folder / system)
     by_name = {target.pipeline.name: target for target in targets}

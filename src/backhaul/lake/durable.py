@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from pathlib import Path
@@ -10,6 +11,15 @@ from pathlib import Path
 BUSY_S = 3.0
 _OPEN_ELSEWHERE = (5, 32, 33)
 """Windows' numbers for a file that another program, such as a virus scanner, has open for a moment."""
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Tell whether error says that a disk, or a person's share of it, has no room left."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    # Polars hands the reason on in words only, Windows' with Windows' number.
+    words = str(error)
+    return f"(os error {errno.ENOSPC})" in words or "(os error 112)" in words
 
 
 def sync_file(path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backhaul.errors import BackhaulError, ConfigError, SourceChanged
-from backhaul.lake.durable import publish, sync_file, write_text
+from backhaul.lake.durable import is_disk_full, publish, sync_file, write_text
 from backhaul.lake.landing import safe_name
 from backhaul.model import ROW, Batch, Changes, Rejected
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from backhaul.sealing import Seal
 
 MANIFEST = "batch.json"
+NO_ROOM_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class StagingArea:
         """Keep what a destination found, so that a write repeated after a crash reports the same counts."""
         path = self._changes_path(changes.batch.id, destination)
         part = path.with_name(path.name + ".part")
-        changes.classes.rename("class").to_frame().write_parquet(part, compression="zstd")
+        _write_parquet(changes.classes.rename("class").to_frame(), part)
         sync_file(part)
         refused = [[each.row, each.check] for each in changes.refused]
         write_text(path.with_suffix(".json"), json.dumps({"refused": refused, "removed": changes.removed}))
@@ -209,7 +212,7 @@ class BatchWriter:
 
     def _write(self, path: Path, frame: pl.DataFrame) -> None:
         if self.seal is None:
-            frame.write_parquet(path, compression="zstd", compression_level=1)
+            _write_parquet(frame, path)
             return
         plain = io.BytesIO()
         frame.write_parquet(plain, compression="zstd", compression_level=1)
@@ -220,6 +223,18 @@ class BatchWriter:
 
         source = path if self.seal is None else io.BytesIO(_unsealed(self.seal, path, self.final.name))
         return pl.read_parquet(source, columns=list(columns) if columns else None)
+
+
+def _write_parquet(frame: pl.DataFrame, path: Path) -> None:
+    """Write a file. Raises OSError: Polars has errors of its own for a disk that takes no more."""
+    import polars as pl
+
+    try:
+        frame.write_parquet(path, compression="zstd", compression_level=1)
+    except pl.exceptions.ComputeError as error:
+        has_room = not is_disk_full(error) and shutil.disk_usage(path.parent).free > NO_ROOM_BYTES
+        number = errno.EIO if has_room else errno.ENOSPC
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def _about(part: Path, batch_id: str) -> bytes:

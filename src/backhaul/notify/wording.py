@@ -78,12 +78,13 @@ def _failed(notice: StreamFailed, words: Translator) -> Wording:
     lines = []
     if notice.is_final:
         lines = [words.say("It is given up for this run."), *_step(notice.next_step, words)]
-    rest = words.say(
-        "Error: {error}, Retry attempt: {attempt}/{of}",
-        error=shortened(notice.message or notice.error, _CAUSE_LENGTH),
-        attempt=notice.attempt,
-        of=notice.of,
-    )
+    error = shortened(notice.message or notice.error, _CAUSE_LENGTH)
+    if notice.attempt:
+        rest = words.say(
+            "Error: {error}, Retry attempt: {attempt}/{of}", error=error, attempt=notice.attempt, of=notice.of
+        )
+    else:
+        rest = words.say("Error: {error}", error=error)
     head = words.say("{title} Export failed!", title=_name(notice.title))
     return Wording("\N{CROSS MARK}", head, rest, tuple(lines))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookiejar import Cookie
 from typing import Any
 
@@ -27,7 +27,7 @@ _NOT_READ = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
 class Imported:
     """The cookies for the wanted hosts, and how many others there were: for other hosts, and of no use."""
 
-    cookies: tuple[Cookie, ...]
+    cookies: tuple[Cookie, ...] = field(repr=False)
     elsewhere: int
     useless: int
 

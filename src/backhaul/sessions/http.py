@@ -28,6 +28,8 @@ from backhaul.sessions.visit import Visit
 from backhaul.sessions.wire import Answer, Wire
 
 LOGIN_TIMEOUT_S = 60.0
+PAGE_EXPIRED = 419
+"""Laravel's answer to a form whose token belongs to another cookie."""
 LOGOUT_TIMEOUT_S = 10.0
 
 
@@ -49,9 +51,19 @@ class HttpSession:
 
     def _sign_in(self, login: FormLogin) -> None:
         deadline = time.monotonic() + LOGIN_TIMEOUT_S
-        page = self._login_page(login, deadline)
-        if page is None:
-            return
+        for last in (False, False, True):
+            page = self._login_page(login, deadline)
+            if page is None:
+                return
+            answer = self._submitted(login, page, deadline)
+            if answer.status != PAGE_EXPIRED or last:
+                self._judge(login, answer)
+                return
+            # Another export's request was given a new cookie meanwhile; the password was not looked at.
+            answer.close()
+
+    def _submitted(self, login: FormLogin, page: Page, deadline: float) -> Answer:
+        """Fill the form of the login page and send it; return the answer."""
         username, password = login.account
         field = page.find(login.password_field)
         form = None if field is None else owner(field)
@@ -70,8 +82,7 @@ class HttpSession:
             form = submitted_form(button)
         if form is None:
             raise NeedsBrowser(f"{self.source}: the login button of {page} works by script", is_certain=True)
-        answer = self._wire.submit(submission(form, button, page), page, deadline, is_secret=True)
-        self._judge(login, answer)
+        return self._wire.submit(submission(form, button, page), page, deadline, is_secret=True)
 
     def run(self, request: ExportRequest, slot: Slot, evidence: Evidence | None = None) -> Landed:
         """Do the steps of request and land its file.
@@ -139,6 +150,23 @@ class HttpSession:
             check_status(answer.asked, answer.status, answer.retry_after)
         return answer.page if answer.status < 400 else None
 
+    def reached(self) -> str:
+        """Return in words what answers at the login page, or at the base address where there is no login.
+
+        Sends no password. Raises what the way there raises: TransientError, SourceChanged, ConfigError.
+        """
+        deadline = time.monotonic() + LOGIN_TIMEOUT_S
+        address = self._base_url if self._login is None else urljoin(self._base_url, self._login.path)
+        answer = self._wire.get(address, deadline)
+        answer.close()
+        if answer.status not in (401, 403):
+            check_status(answer.asked, answer.status, answer.retry_after)
+        page = answer.page
+        if self._login is None or page is None:
+            return "it answers"
+        has_form = page.has(self._login.password_field)
+        return "its login page answers" if has_form else "it answers; a login form is not seen without a browser"
+
     def _login_page(self, login: FormLogin, deadline: float) -> Page | None:
         """Return the login page, or None if the site holds us for signed in already."""
         answer = self._wire.get(urljoin(self._base_url, login.path), deadline)
@@ -163,7 +191,7 @@ class HttpSession:
         if answer.page is None:
             answer.close()
             return
-        if answer.status == 419 or answer.status == 429 or answer.status >= 500:
+        if answer.status in (PAGE_EXPIRED, 429) or answer.status >= 500:
             if has_captcha_script(answer.page):
                 check_verdict(self.source, Verdict.CAPTCHA)
             raise TransientError(f"{answer.asked} answered {answer.status} while signing in")

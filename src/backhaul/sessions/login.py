@@ -185,8 +185,8 @@ def check_verdict(source: str, verdict: Verdict) -> None:
     if verdict is not Verdict.SIGNED_IN:
         raise LoginRequired(
             f"{source}: {verdict.value}",
-            next_step=f"Run `backhaul login SYSTEM` for the system that uses {source}: a person signs in once, and"
-            " later runs go on with that session. Or ask for an account without it.",
+            next_step="Run `backhaul login SYSTEM`: a person signs in once, and later runs go on with that session."
+            " Or ask for an account without it.",
         )
 
 

@@ -119,6 +119,16 @@ class BackOffice:
             raise
         return session
 
+    def check(self) -> str:
+        """Return what answers at the login page; signs in nowhere. Raises the errors of `open`."""
+        from backhaul.sessions.http import HttpSession
+
+        session = HttpSession(self.name, text(self.base_url), self.login, allow_http=self.allow_http)
+        try:
+            return session.reached()
+        finally:
+            session.close()
+
     def fetch(
         self,
         session: Session,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from backhaul import BackOffice, Telegram
 from backhaul.engine.run import Installation, RunOptions, RunResult, run_pipeline
 from backhaul.engine.systems import Target, load_system
 from backhaul.model import Counts
@@ -142,12 +143,14 @@ def test_no_browser_is_started_where_none_is_needed(tmp_path: Path, outside: Out
 
 
 @pytest.mark.browser
-def test_a_masked_picture_of_a_failure_goes_along_where_the_pipeline_says_so(tmp_path: Path, outside: Outside) -> None:
+def test_a_masked_picture_of_a_failure_goes_along_where_the_pipeline_says_so(
+    tmp_path: Path, outside: Outside
+) -> None:
     [target] = load_system(FOLDER)
-    [telegram] = target.pipeline.notify
-    office = replace(target.pipeline.streams[0].source, driver="browser")
-    stream = replace(target.pipeline.streams[0], source=office)
-    pipeline = replace(target.pipeline, streams=[stream], notify=[replace(telegram, photos=True)])
+    first = next(iter(target.pipeline.streams))
+    assert isinstance(first.source, BackOffice)
+    stream = replace(first, source=replace(first.source, driver="browser"))
+    pipeline = replace(target.pipeline, streams=[stream], notify=[Telegram(language="id", photos=True)])
     outside.office.faults.add(Fault.CHANGED_BUTTON)
 
     result = run_pipeline(
@@ -156,5 +159,5 @@ def test_a_masked_picture_of_a_failure_goes_along_where_the_pipeline_says_so(tmp
 
     [picture] = [each for each in outside.telegram.messages(outside.telegram.chat_id) if each.file]
     assert result.streams[0].status == "failed"
-    assert picture.file.content.startswith(b"\x89PNG")
+    assert picture.file and picture.file.content.startswith(b"\x89PNG")
     assert "Transaksi Export Gagal!" in picture.text

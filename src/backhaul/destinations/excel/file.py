@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import re
 import threading
 import warnings
@@ -144,11 +145,14 @@ def save(book: Any, path: Path) -> None:
     """Write the workbook to path. Raises OSError."""
     from lxml.etree import SerialisationError
 
+    # openpyxl leaves a file open that it could not finish.
+    whole = io.BytesIO()
     try:
-        book.save(path)
+        book.save(whole)
     except SerialisationError as error:
         # openpyxl writes each sheet to a temporary file first; lxml names its trouble in its own way.
         raise OSError(errno.ENOSPC, f"the temporary file could not be written ({error})") from None
+    path.write_bytes(whole.getbuffer())
 
 
 def library() -> Any:

@@ -77,9 +77,16 @@ class SqliteFile:
             reason = str(error.orig)
             if "locked" in reason or "busy" in reason:
                 raise TransientError(f"{self.name}: {self.path.name} is locked by another program") from None
-            raise DeliveryError(f"{self.name}: {self.path.name}: {reason}") from None
+            raise DeliveryError(f"{self.name}: {self.path.name}: {reason}", next_step=_next_step(reason)) from None
         except exc.DBAPIError as error:
             raise DeliveryError(f"{self.name}: {self.path.name}: {error.orig}") from None
+
+
+def _next_step(reason: str) -> str | None:
+    """Return what to do about SQLite's words; where its log cannot grow, it speaks of an I/O error."""
+    if "full" in reason or "disk I/O" in reason:
+        return "Make room on the disk; the next run delivers what is pending."
+    return None
 
 
 @lru_cache(maxsize=16)

@@ -41,6 +41,13 @@ class LedgerFile:
             yield connection
             connection.commit()
 
+    def held(self, pipeline: str, *, wait: bool) -> contextlib.AbstractContextManager[None]:
+        """Hold a pipeline's lock among the machines that share the ledger; a file is of one machine.
+
+        Raises AlreadyRunning if another one has it and wait is False.
+        """
+        return self._store.held(pipeline, wait=wait)
+
     def rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
         """Return what query finds; nothing if there is no ledger yet."""
         if not self._store.exists():
@@ -87,6 +94,10 @@ class SqliteStore:
     def begin_writing(self, connection: sa.Connection) -> None:
         """Wait until no other writer is left."""
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def held(self, pipeline: str, *, wait: bool) -> contextlib.AbstractContextManager[None]:
+        """Do nothing: what one machine runs is kept apart by files."""
+        return contextlib.nullcontext()
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[sa.Connection]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -89,6 +90,10 @@ class Ledger:
     def kept_files(self) -> KeptFiles:
         """The files in raw, as retention looks at them."""
         return KeptFiles(self._file)
+
+    def held(self, pipeline: str, *, wait: bool) -> AbstractContextManager[None]:
+        """Hold a pipeline among all machines that share the ledger. Raises AlreadyRunning, unless it may wait."""
+        return self._file.held(pipeline, wait=wait)
 
     def open_run(self, run: str, pipeline: str, window: str, version: str) -> None:
         """Record that a run has begun. Runs of this pipeline that never ended are closed as killed."""

@@ -85,7 +85,7 @@ class Outbox:
         self._set(message.id, failures=t.outbox.c.failures + 1, reason=reason, message=kept)
 
     def queues(self) -> list[dict[str, Any]]:
-        """Return what waits by `pipeline` and `notifier`: its `number`, and the `reason` of the last failure if any."""
+        """Return what waits by `pipeline` and `notifier`: its `number`, and the `reason` of a failure if any."""
         table = t.outbox
         query = sa.select(
             table.c.pipeline,

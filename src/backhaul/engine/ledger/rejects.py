@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from backhaul.engine.ledger import tables as t
 from backhaul.engine.ledger.file import LedgerFile
-from backhaul.engine.ledger.tables import DISMISSED, LOST, OPEN, PRUNED, REFUSED, REPAIRED, REPLACED, SUPERSEDED
+from backhaul.engine.ledger.tables import DISMISSED, HELD, LOST, OPEN, PRUNED, REFUSED, REPAIRED, REPLACED, SUPERSEDED
 from backhaul.model import Batch, Rejected
 
 KEPT_OVER_A_REPLAY = (REPAIRED, DISMISSED, SUPERSEDED)
@@ -88,10 +88,10 @@ class Rejects:
             for row, check in checks.items():
                 db.execute(t.quarantine.update().where(t.quarantine.c.id == row).values(check=check))
 
-    def dismiss(self, stream: str, check: str | None) -> tuple[int, int]:
-        """Let go of the stream's open rows, of all or of one check's, and with all also of its refused files.
+    def dismiss(self, stream: str, check: str | None) -> tuple[int, int, int]:
+        """Let go of the stream's open rows: of one check's, or of all, with its refused files and held batches.
 
-        Return how many rows and files that were.
+        Return how many rows, files and batches that were.
         """
         rows = t.quarantine.update().where(t.quarantine.c.stream == stream, t.quarantine.c.state == OPEN)
         files = t.artifacts.update().where(t.artifacts.c.stream == stream, t.artifacts.c.state == REFUSED)
@@ -99,7 +99,14 @@ class Rejects:
             if check is not None:
                 rows = rows.where(t.quarantine.c.check == check)
             closed = db.execute(rows.values(state=DISMISSED)).rowcount
-            return closed, 0 if check is not None else db.execute(files.values(state=DISMISSED)).rowcount
+            if check is not None:
+                return closed, 0, 0
+            held = [
+                table.update().where(table.c.stream == stream, table.c.state == HELD).values(state=DISMISSED)
+                for table in (t.deliveries, t.batches)
+            ]
+            db.execute(held[0])
+            return closed, db.execute(files.values(state=DISMISSED)).rowcount, db.execute(held[1]).rowcount
 
     def batches_in_use(self, stream: str) -> list[tuple[int, int, str]]:
         """Return (number of the file, number of the batch, batch id) of what is staged of the stream's files."""

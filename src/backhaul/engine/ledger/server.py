@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from functools import cached_property
 
 import sqlalchemy as sa
 
-from backhaul.destinations.sql.server import PostgresServer, limited, made_engine
+from backhaul.destinations.sql.server import PostgresServer, limited, made_engine, server_engine
 from backhaul.engine.ledger import tables as t
 from backhaul.engine.ledger.upgrade import refuse_newer, upgraded
-from backhaul.errors import BackhaulError
+from backhaul.errors import AlreadyRunning, BackhaulError
 from backhaul.retry import Budget, retried
 
 SCHEMA = "backhaul_ledger"
@@ -26,6 +28,15 @@ ONE_WRITER = 7_310_578_101
 POOL_SIZE, IDLE_S = 2, 300
 CONNECTING = Budget(attempts=4, seconds=30.0, first_wait_s=0.5)
 """A server that restarts must not end a run: nothing has been said to it yet."""
+
+LOCK_POLL_S = 1.0
+LOCK_SETTINGS = {
+    "idle_in_transaction_session_timeout": "0",
+    "tcp_keepalives_idle": "15",
+    "tcp_keepalives_interval": "15",
+    "tcp_keepalives_count": "3",
+}
+"""A run may take long; a machine that has vanished lets go within a minute."""
 
 _shared: weakref.WeakValueDictionary[str, LedgerServer] = weakref.WeakValueDictionary()
 _sharing = threading.Lock()
@@ -96,6 +107,33 @@ class LedgerServer:
         with self._server.translated():
             return self._engine.connect()
 
+    @contextlib.contextmanager
+    def held(self, pipeline: str, *, wait: bool) -> Iterator[None]:
+        """Hold the pipeline's lock among all machines that share the server; one that is killed lets go.
+
+        Raises AlreadyRunning if another one has it and wait is False, and BackhaulError.
+        """
+        connection = retried(self._lonely_connection, CONNECTING)
+        try:
+            with self._server.translated():
+                limited(connection, **LOCK_SETTINGS)
+                # Of a transaction, not of a session: poolers between us and the server keep the two together.
+                while not connection.exec_driver_sql(
+                    f"SELECT pg_try_advisory_xact_lock({_number_of(pipeline)})"
+                ).scalar_one():
+                    if not wait:
+                        raise AlreadyRunning(f"{pipeline} is already running, perhaps on another machine")
+                    time.sleep(LOCK_POLL_S)
+            yield
+        finally:
+            # Closed as it is: a server that has gone meanwhile is no failure of what was done under the lock.
+            connection.invalidate()
+            connection.close()
+
+    def _lonely_connection(self) -> sa.Connection:
+        with self._server.translated():
+            return server_engine(self._server.url).connect()
+
     def _make(self) -> None:
         with self._opening:
             if self._is_there:
@@ -127,3 +165,9 @@ class LedgerServer:
             )
         refuse_newer(version, f"ledger: {self._server.place}")
         return int(version)
+
+
+def _number_of(pipeline: str) -> int:
+    """Return the number of a pipeline's advisory lock: the same on every machine and in every version."""
+    digest = hashlib.blake2b(f"backhaul {pipeline}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)

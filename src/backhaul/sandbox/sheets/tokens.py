@@ -159,10 +159,9 @@ def _key() -> RSAPrivateKey:
 
 @functools.cache
 def _pem() -> str:
+    key = _key()
     from cryptography.hazmat.primitives import serialization
 
-    return (
-        _key()
-        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        .decode("ascii")
-    )
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode("ascii")
