@@ -10,6 +10,8 @@ from typing import Protocol
 from backhaul.errors import TransientError
 from backhaul.model import Counts
 
+NO_ROWS = Counts()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
@@ -37,12 +39,16 @@ class RunStarted(Notice):
 
 @dataclass(frozen=True, kw_only=True)
 class StreamDone(Notice):
-    """A stream is through; counts are those of its headline destination. `title` is how people call it."""
+    """A stream is through; counts are those of its headline destination. `title` is how people call it.
+
+    `left_over` is what an earlier run had fetched and this one has delivered beside its own rows.
+    """
 
     stream: str
     title: str
     counts: Counts
     seconds: float
+    left_over: Counts = NO_ROWS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -177,3 +177,29 @@ def test_what_an_earlier_run_left_over_is_told_apart_from_what_this_one_read(pla
     result = place.run_changed("andalan.user", changes={"to": (far,)})
 
     assert (result.counts.rows, result.streams[0].left_over.rows) == (16, 16)
+
+
+class Broken:
+    """A destination whose author made a mistake."""
+
+    name = "broken"
+
+    def compare(self, stream: Stream, batch: Batch) -> Changes:
+        raise KeyError("a value from a row")
+
+    def write(self, stream: Stream, changes: Changes) -> Counts:
+        raise AssertionError
+
+
+def test_a_mistake_in_one_destination_holds_up_no_other(place: Place, tmp_path: Path) -> None:
+    good = Warehouse(str(tmp_path / "good.db"), name="good")
+
+    first = place.run_changed("andalan.user", changes={"to": (Broken(), good)})
+    second = place.run_changed("andalan.user", changes={"to": (Broken(), good)})
+
+    [error] = [first.streams[0].error]
+    assert (first.exit_code, len(place.rows("user"))) == (3, 16)
+    assert "broken: unexpected KeyError" in str(error) and "a value" not in str(error)
+    assert sum(frame.height for frame in good.read("user")) == 16
+    assert second.streams[0].window == "2025-09-12"
+    assert len(place.installation.ledger.pending("andalan.user")) == 2

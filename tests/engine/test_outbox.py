@@ -12,10 +12,12 @@ from backhaul.engine.events import Warned
 from backhaul.engine.sender import Sender
 from backhaul.engine.systems import Target, find
 from backhaul.errors import ConfigError
+from backhaul.model import Counts
 from backhaul.notices import Notifier, RunSummary, SendInterrupted, StreamDone, StreamFailed, SystemFailed
 from backhaul.sandbox import Fault
 from tests.engine.board import Board
 from tests.engine.place import Place
+from tests.engine.test_stateless import Closed
 
 
 def told_by(place: Place, *notifiers: Notifier, **changes: Any) -> Target:
@@ -66,6 +68,20 @@ def test_a_failed_attempt_a_recovery_and_the_counts_are_told(place: Place) -> No
         "user": 16,
         "pembayaran_koin": 1,
     }
+
+
+def test_what_is_caught_up_is_told_beside_what_the_run_read(place: Place) -> None:
+    board, closed = Board(), [True]
+    target = told_by(place, board)
+    stream = replace(next(iter(target.pipeline.streams)), to=(Closed(lambda: closed[0]),))
+    late = Target(target.name, replace(target.pipeline, streams=[stream]))
+    place.run_target(late)
+    closed[0] = False
+
+    place.run_target(late)
+
+    [done] = [notice for notice in board.notices if isinstance(notice, StreamDone)]
+    assert (done.counts.rows, done.left_over) == (27, Counts(new=27))
 
 
 def test_a_session_that_cannot_be_opened_is_told_once_for_all_streams(place: Place) -> None:

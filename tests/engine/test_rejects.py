@@ -82,9 +82,9 @@ def test_dismissing_by_check_leaves_the_others_and_the_files(ledger: Ledger, mak
     rejected(ledger, maker, 1, 2)
     ledger.refuse_artifact(keep(ledger, "other"), "no table")
 
-    assert ledger.rejects.dismiss(STREAM, "another") == (0, 0)
-    assert ledger.rejects.dismiss(STREAM, "too low") == (2, 0)
-    assert ledger.rejects.dismiss(STREAM, None) == (0, 1)
+    assert ledger.rejects.dismiss(STREAM, "another") == (0, 0, 0)
+    assert ledger.rejects.dismiss(STREAM, "too low") == (2, 0, 0)
+    assert ledger.rejects.dismiss(STREAM, None) == (0, 1, 0)
     assert {each.state for each in ledger.rejects.rows(STREAM, DISMISSED)} == {DISMISSED}
 
 

@@ -124,8 +124,15 @@ class Announcer:
 
     def _done(self, event: StreamDone) -> list[Notice]:
         self._keep_line(event.stream, "done", event.counts)
-        self._outcomes[event.stream] = Outcome(event.counts)
-        return [notices.StreamDone(**self._of_stream(event.stream), counts=event.counts, seconds=event.seconds)]
+        self._outcomes[event.stream] = Outcome(event.counts + event.left_over)
+        return [
+            notices.StreamDone(
+                **self._of_stream(event.stream),
+                counts=event.counts,
+                seconds=event.seconds,
+                left_over=event.left_over,
+            )
+        ]
 
     def _failed(self, event: StreamFailed) -> list[Notice]:
         message = reason(event.stream, event.message)

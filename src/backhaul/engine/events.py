@@ -132,10 +132,11 @@ class DeliveryFailed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StreamDone(Event):
-    """The stream is through; its cursor has moved."""
+    """The stream is through; its cursor has moved. left_over is what an earlier run had still to deliver."""
 
     counts: Counts
     seconds: float
+    left_over: Counts = NO_ROWS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -249,8 +249,14 @@ def concluded(
         context.emit(event)
     seconds = time.monotonic() - started
     if error is None:
-        counts, rounded = progress.counts, round(seconds, 3)
-        context.emit(StreamDone(run=context.run, stream=name, counts=counts, seconds=rounded))
+        done = StreamDone(
+            run=context.run,
+            stream=name,
+            counts=progress.counts,
+            seconds=round(seconds, 3),
+            left_over=progress.left_over,
+        )
+        context.emit(done)
     result = StreamResult(
         name, status, window, progress.counts, progress.attempts, seconds, error, progress.left_over
     )

@@ -12,6 +12,8 @@ from backhaul.errors import BackhaulError, TransientError
 from backhaul.notices import Notifier, SendInterrupted
 
 LONGEST_PAUSE_S = 60.0
+TRIES_AT_END = 3
+"""So often a channel may fail at the end of a run: a person who waits for it should not wait long for a dead one."""
 RETRY_S = 2.0
 
 
@@ -50,6 +52,7 @@ class Sender:
             thread.join(max(0.0, self._finish_by - time.monotonic()))
 
     def _work(self, notifier: Notifier) -> None:
+        failed_at_end = 0
         while True:
             self._wake[notifier.name].wait()
             self._wake[notifier.name].clear()
@@ -62,7 +65,9 @@ class Sender:
             if is_last and pause_s is None:
                 return
             if pause_s is not None:
-                if self._finish_by is not None and time.monotonic() + pause_s >= self._finish_by:
+                failed_at_end += is_last
+                is_over = self._finish_by is not None and time.monotonic() + pause_s >= self._finish_by
+                if is_over or failed_at_end >= TRIES_AT_END:
                     return
                 self._wake[notifier.name].wait(pause_s)
                 self._wake[notifier.name].set()

@@ -71,7 +71,11 @@ def _done(notice: StreamDone, words: Translator) -> Wording:
         "Records: {rows}, Time: {time}", rows=_rows(notice.counts.rows, words), time=_watch(notice.seconds)
     )
     head = words.say("{title} Export succeeded!", title=_name(notice.title))
-    return Wording("\N{WHITE HEAVY CHECK MARK}", head, rest, tuple(_losses(notice.counts, words)))
+    lines = list(_losses(notice.counts, words))
+    if notice.left_over.rows:
+        caught_up = _rows(notice.left_over.rows, words)
+        lines += [words.say("Caught up: {rows}", rows=caught_up), _classes(notice.left_over, words)]
+    return Wording("\N{WHITE HEAVY CHECK MARK}", head, rest, tuple(lines))
 
 
 def _failed(notice: StreamFailed, words: Translator) -> Wording:
