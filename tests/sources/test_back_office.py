@@ -469,7 +469,8 @@ def test_only_a_plain_no_to_the_password_counts_as_a_refusal(
     with pytest.raises(kind):
         office(site, driver).open(Memory())
 
-    assert site.passwords == [PASSWORD]
+    # 419 says that the form was too old for its cookie; the password was not looked at.
+    assert site.passwords == [PASSWORD] * (3 if (status, driver) == (419, "http") else 1)
 
 
 @pytest.mark.browser
