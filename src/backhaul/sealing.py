@@ -259,12 +259,11 @@ def _read(file: IO[bytes], size: int = CHUNK_BYTES) -> Iterator[bytes]:
 def _write(target: Path, chunks: Iterable[bytes]) -> None:
     """Write chunks to target, readable by its owner alone; what fails leaves nothing."""
     target.unlink(missing_ok=True)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(target.unlink, missing_ok=True)
         with open(target, "xb", opener=_private) as file:
             file.writelines(chunks)
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
+        undo.pop_all()
 
 
 def _private(path: str, flags: int) -> int:

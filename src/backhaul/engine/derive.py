@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from backhaul.engine.context import RunContext, StreamResult
-from backhaul.engine.deliver import Deliverer
 from backhaul.engine.derived import computed_from
-from backhaul.engine.events import BatchStaged, StreamStarted, Warned
-from backhaul.engine.haul import concluded
+from backhaul.engine.events import StreamStarted
+from backhaul.engine.haul import concluded, deliverer_of, recorded
 from backhaul.engine.stage import Stager
 from backhaul.errors import CheckFailed, ConfigError
 from backhaul.model import Counts, Stream
@@ -42,7 +41,7 @@ class Derivation:
         return concluded(self.context, self.name, WORDS, self._derive, self)
 
     def _derive(self) -> None:
-        context, deliverer = self.context, self._deliverer()
+        context, deliverer = self.context, deliverer_of(self.context, self.name, self.stream)
         if context.accept:
             context.ledger.accept_held(self.name)
         self.left_over = deliverer.deliver_pending(left_over=True).counts
@@ -89,33 +88,4 @@ class Derivation:
             earlier_rows=context.remembered.earlier_rows(self.name),
         )
         staged = stager.stage_frame(frame, f"{context.run}.{self.stream.name}.derived")
-        held = None if context.accept else staged.held_because
-        destinations = [context.curated.name, *(each.name for each in self.stream.to)]
-        context.ledger.batch_staged(staged.batch, None, destinations, staged.rejected, held)
-        context.emit(
-            BatchStaged(
-                run=context.run,
-                stream=self.name,
-                batch=staged.batch.id,
-                rows=staged.batch.rows,
-                duplicate=staged.batch.duplicate,
-                rejected=staged.batch.rejected,
-            )
-        )
-        for warning in staged.warnings:
-            context.emit(Warned(run=context.run, stream=self.name, message=warning))
-        return held
-
-    def _deliverer(self) -> Deliverer:
-        context = self.context
-        return Deliverer(
-            run=context.run,
-            name=self.name,
-            stream=self.stream,
-            destinations=(context.curated, *self.stream.to),
-            staging=context.lake.staging,
-            ledger=context.ledger,
-            budget=context.budget,
-            emit=context.emit,
-            dry_run=context.dry_run,
-        )
+        return recorded(context, self.name, self.stream, staged, None)

@@ -12,7 +12,7 @@ from backhaul.engine.deliver import Deliverer
 from backhaul.engine.events import ArtifactKept, BatchStaged, StreamDone, StreamStarted, Warned
 from backhaul.engine.fetch import Fetcher
 from backhaul.engine.ledger.tables import KEPT
-from backhaul.engine.stage import Stager
+from backhaul.engine.stage import Staged, Stager
 from backhaul.engine.window import default_window, parse_window, past_part
 from backhaul.engine.words import counted
 from backhaul.errors import BackhaulError, CheckFailed, DeliveryError, SourceChanged
@@ -80,7 +80,7 @@ class Haul:
 
     def _haul(self, window: Window | None) -> None:
         """Take the steps 4 to 9 of the design, after what an earlier run has left at any of them."""
-        context, deliverer = self.context, self._deliverer()
+        context, deliverer = self.context, deliverer_of(self.context, self.name, self.stream)
         if context.accept:
             self._warn_of_overtaken(context.ledger.history.overtaken(self.name))
             self._accept_held()
@@ -142,20 +142,6 @@ class Haul:
         last = context.remembered.cursor(self.name).window_end
         return default_window(context.now, context.timezone, last, self.stream.look_back_days)
 
-    def _deliverer(self) -> Deliverer:
-        context = self.context
-        return Deliverer(
-            run=context.run,
-            name=self.name,
-            stream=self.stream,
-            destinations=(context.curated, *self.stream.to),
-            staging=context.lake.staging,
-            ledger=context.ledger,
-            budget=context.budget,
-            emit=context.emit,
-            dry_run=context.dry_run,
-        )
-
     def _keep(self, landed: tuple[Landed, ...]) -> None:
         context, raw = self.context, self.context.lake.of(self.stream).raw
         for number, file in enumerate(landed, start=1):
@@ -203,22 +189,7 @@ class Haul:
             earlier_rows=context.remembered.earlier_rows(self.name),
         )
         staged = stager.stage(artifact, artifact.id)
-        held = None if context.accept else staged.held_because
-        destinations = [context.curated.name, *(each.name for each in self.stream.to)]
-        context.ledger.batch_staged(staged.batch, artifact.id, destinations, staged.rejected, held)
-        context.emit(
-            BatchStaged(
-                run=context.run,
-                stream=self.name,
-                batch=staged.batch.id,
-                rows=staged.batch.rows,
-                duplicate=staged.batch.duplicate,
-                rejected=staged.batch.rejected,
-            )
-        )
-        for warning in staged.warnings:
-            context.emit(Warned(run=context.run, stream=self.name, message=warning))
-        return held
+        return recorded(context, self.name, self.stream, staged, artifact.id)
 
     def _warn_of_overtaken(self, newer: int) -> None:
         if newer:
@@ -232,6 +203,41 @@ class Haul:
     def _warn(self, error: SourceChanged) -> None:
         message = f"a file that an earlier run has left is refused: {error}"
         self.context.emit(Warned(run=self.context.run, stream=self.name, message=message))
+
+
+def deliverer_of(context: RunContext, name: str, stream: Stream) -> Deliverer:
+    """Return what delivers the stream's batches in this run; name is the stream's full one."""
+    return Deliverer(
+        run=context.run,
+        name=name,
+        stream=stream,
+        destinations=(context.curated, *stream.to),
+        staging=context.lake.staging,
+        ledger=context.ledger,
+        budget=context.budget,
+        emit=context.emit,
+        dry_run=context.dry_run,
+    )
+
+
+def recorded(context: RunContext, name: str, stream: Stream, staged: Staged, artifact: str | None) -> str | None:
+    """Record a staged batch with its deliveries, tell of it, and return why it is held, if it is."""
+    held = None if context.accept else staged.held_because
+    destinations = [context.curated.name, *(each.name for each in stream.to)]
+    context.ledger.batch_staged(staged.batch, artifact, destinations, staged.rejected, held)
+    context.emit(
+        BatchStaged(
+            run=context.run,
+            stream=name,
+            batch=staged.batch.id,
+            rows=staged.batch.rows,
+            duplicate=staged.batch.duplicate,
+            rejected=staged.batch.rejected,
+        )
+    )
+    for warning in staged.warnings:
+        context.emit(Warned(run=context.run, stream=name, message=warning))
+    return held
 
 
 def concluded(

@@ -43,7 +43,9 @@ class LandingFolder:
         path = self._free_path(safe_name(name))
         part = unproven / path.name
         digest, size_bytes = hashlib.sha256(), 0
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(_remove_if_empty, unproven)
+            undo.callback(part.unlink, missing_ok=True)
             with part.open("wb") as file:
                 for chunk in chunks:
                     file.write(chunk)
@@ -51,10 +53,7 @@ class LandingFolder:
                     size_bytes += len(chunk)
             prove(part)
             sync_file(part)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            _remove_if_empty(unproven)
-            raise
+            undo.pop_all()
         publish(part, path)
         _remove_if_empty(unproven)
         return Landed(path, name, digest.hexdigest(), size_bytes, window)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 from urllib.parse import urlsplit
@@ -112,11 +113,10 @@ class BackOffice:
             allow_http=self.allow_http,
             vault=vault,
         )
-        try:
+        with ExitStack() as undo:
+            undo.callback(session.close)
             session.sign_in()
-        except BaseException:
-            session.close()
-            raise
+            undo.pop_all()
         return session
 
     def check(self) -> str:

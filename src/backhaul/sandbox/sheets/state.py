@@ -42,11 +42,13 @@ class Spreadsheet:
         with self.lock:
             before = [tab.copy() for tab in self.tabs]
             title, metadata = self.title, dict(self.metadata)
+            is_done = False
             try:
                 yield
-            except BaseException:
-                self.tabs, self.title, self.metadata = before, title, metadata
-                raise
+                is_done = True
+            finally:
+                if not is_done:
+                    self.tabs, self.title, self.metadata = before, title, metadata
             self.modified_at = datetime.now(UTC)
             self.version += 1
 
