@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -248,6 +249,21 @@ def test_two_processes_that_write_at_once_both_end_right(path: Path, tmp_path: P
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert select(path, "SELECT count(*), count(DISTINCT id) FROM orders") == [(1001, 1001)]
     assert select(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_write_waits_for_the_first_write_of_another_program(
+    path: Path, warehouse: Warehouse, maker: BatchMaker
+) -> None:
+    merge(warehouse, maker, ORDERS)
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN IMMEDIATE")
+        done = threading.Timer(0.5, other.execute, ("COMMIT",))
+        done.start()
+        try:
+            assert merge(warehouse, maker, pl.DataFrame({"id": ["3"], "total": [30]})).new == 1
+        finally:
+            done.join()
 
 
 KILLED = """

@@ -59,7 +59,7 @@ class SqliteFile:
             # The first load of a new file is written straight into it: a log would double the bytes.
             is_new = not connection.exec_driver_sql("PRAGMA page_count").scalar_one()
             if not is_new:
-                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+                keep_a_log(connection)
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
             connection.commit()
@@ -80,6 +80,20 @@ class SqliteFile:
             raise DeliveryError(f"{self.name}: {self.path.name}: {reason}", next_step=_next_step(reason)) from None
         except exc.DBAPIError as error:
             raise DeliveryError(f"{self.name}: {self.path.name}: {error.orig}") from None
+
+
+def keep_a_log(connection: Connection) -> None:
+    """Let readers go on while others write, from now on.
+
+    Unlike BEGIN, this change does not wait for others; where one is in the way, the next write makes it.
+    """
+    from sqlalchemy import exc
+
+    try:
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+    except exc.OperationalError as error:
+        if "locked" not in str(error.orig):
+            raise
 
 
 def _next_step(reason: str) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from backhaul.destinations.sql.file import keep_a_log
 from backhaul.destinations.sql.server import is_server
 from backhaul.engine.ledger import tables as t
 from backhaul.engine.ledger.server import LedgerServer
@@ -65,7 +66,6 @@ class SqliteStore:
 
     @cached_property
     def _engine(self) -> sa.Engine:
-        is_new = not self.path.exists()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(
             f"sqlite:///{self.path}",
@@ -73,8 +73,7 @@ class SqliteStore:
             connect_args={"timeout": 30, "isolation_level": None},
         )
         with engine.connect() as connection:
-            if is_new:
-                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            keep_a_log(connection)
             if self._version(connection) < t.VERSION:
                 self.begin_writing(connection)
                 # Another process may have been faster.
