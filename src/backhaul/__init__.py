@@ -8,39 +8,48 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from backhaul.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from backhaul.bot import ShopBot
     from backhaul.config import Secret, Setting
     from backhaul.destinations import CsvFiles, ExcelWorkbook, GoogleSheet, Warehouse
     from backhaul.engine.derived import Derived
     from backhaul.engine.pipeline import AlertRules, Pipeline, Schedule
+    from backhaul.errors import SourceChanged
     from backhaul.model import Retention, RowCheck, Severity, Stream, TableCheck, Window
     from backhaul.notify import ALERTS, EVERY_RUN, Apprise, Telegram
     from backhaul.quality import checks
+    from backhaul.search import PriceColumns, SearchIndex
     from backhaul.sessions import steps
     from backhaul.sessions.login import FormLogin
-    from backhaul.sources import BackOffice, DropFolder
+    from backhaul.sources import ArchiveTable, BackOffice, DropboxFolder, DropFolder
 
 _HOMES = {
     "ALERTS": "backhaul.notify",
     "EVERY_RUN": "backhaul.notify",
     "AlertRules": "backhaul.engine.pipeline",
     "Apprise": "backhaul.notify",
+    "ArchiveTable": "backhaul.sources",
     "BackOffice": "backhaul.sources",
     "CsvFiles": "backhaul.destinations",
     "Derived": "backhaul.engine.derived",
     "DropFolder": "backhaul.sources",
+    "DropboxFolder": "backhaul.sources",
     "ExcelWorkbook": "backhaul.destinations",
     "FormLogin": "backhaul.sessions.login",
     "GoogleSheet": "backhaul.destinations",
     "Pipeline": "backhaul.engine.pipeline",
+    "PriceColumns": "backhaul.search",
     "Retention": "backhaul.model",
     "RowCheck": "backhaul.model",
     "Schedule": "backhaul.engine.pipeline",
+    "SearchIndex": "backhaul.search",
     "Secret": "backhaul.config",
     "Setting": "backhaul.config",
     "Severity": "backhaul.model",
+    "ShopBot": "backhaul.bot",
+    "SourceChanged": "backhaul.errors",
     "Stream": "backhaul.model",
     "TableCheck": "backhaul.model",
     "Telegram": "backhaul.notify",
@@ -55,20 +64,26 @@ __all__ = [
     "EVERY_RUN",
     "AlertRules",
     "Apprise",
+    "ArchiveTable",
     "BackOffice",
     "CsvFiles",
     "Derived",
     "DropFolder",
+    "DropboxFolder",
     "ExcelWorkbook",
     "FormLogin",
     "GoogleSheet",
     "Pipeline",
+    "PriceColumns",
     "Retention",
     "RowCheck",
     "Schedule",
+    "SearchIndex",
     "Secret",
     "Setting",
     "Severity",
+    "ShopBot",
+    "SourceChanged",
     "Stream",
     "TableCheck",
     "Telegram",

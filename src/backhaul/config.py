@@ -4,56 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from backhaul.errors import ConfigError
+from backhaul.model import Secret as Secret
+from backhaul.model import SecretText as SecretText
+from backhaul.model import Setting as Setting
+from backhaul.model import Text as Text
+from backhaul.model import text as text
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A value that differs between installations, by its name in the environment.
-
-    Args:
-        also: other names that installations use for it; the first name that has a value counts.
-        default: the value where none is set; without one, the setting is required.
-    """
-
-    name: str
-    also: tuple[str, ...] = ()
-    default: str | None = None
-
-    def value(self, settings: Mapping[str, str]) -> str | None:
-        """Return what settings say, else the default, else None."""
-        names = (self.name, *self.also)
-        return next((settings[name] for name in names if name in settings), self.default)
-
-
-@dataclass(frozen=True)
-class Secret(Setting):
-    """A setting that is never shown: not in logs, errors, plans or traces."""
-
-
-class SecretText(str):
-    """The value of a Secret: a str whose repr hides it, so that tracebacks and dataclass reprs stay clean."""
-
-    def __repr__(self) -> str:
-        return "'***'"
-
-
-Text = str | Setting
-"""A literal, or a setting that stands for one; `text` reads it after `resolved`."""
-
-
-def text(value: Text) -> str:
-    """Return the str that value stands for. Raises ConfigError if it is a setting nobody has filled."""
-    if isinstance(value, Setting):
-        raise ConfigError(f"setting {value.name} has no value")
-    return value
 
 
 def says_yes(settings: Mapping[str, str], name: str) -> bool:
@@ -106,12 +68,13 @@ def missing_settings(value: object, settings: Mapping[str, str]) -> list[str]:
     return [setting.name for setting in settings_in(value) if setting.value(settings) is None]
 
 
-def resolved(value: T, settings: Mapping[str, str]) -> T:
+def resolved(value: T, settings: Mapping[str, str], spare: Collection[str] = ()) -> T:
     """Return value with each setting replaced by its text; an object that stands twice stays one object.
 
-    Raises ConfigError naming all missing settings at once.
+    Those in `spare` stay as they are where they are missing: their part will not be used. Raises ConfigError
+    naming all other missing settings at once.
     """
-    if missing := missing_settings(value, settings):
+    if missing := [name for name in missing_settings(value, settings) if name not in spare]:
         raise ConfigError(
             f"missing settings: {', '.join(missing)}",
             next_step="Put them into .env or into the environment.",
@@ -146,8 +109,8 @@ def _fill(value: Any, settings: Mapping[str, str], memo: dict[int, Any]) -> Any:
     filled = value
     if isinstance(value, Setting):
         said = value.value(settings)
-        assert said is not None, "missing settings are told before"
-        filled = SecretText(said) if isinstance(value, Secret) else said
+        if said is not None:
+            filled = SecretText(said) if isinstance(value, Secret) else said
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         new = {
             field.name: _fill(getattr(value, field.name), settings, memo)

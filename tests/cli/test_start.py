@@ -193,6 +193,12 @@ def test_demo_fetches_everything_and_then_finds_nothing_changed(bare: Shop, is_t
     assert "cd look\n" in second
     assert re.search(r"transaksi +2025-09-12 +27 +27 +0 +0", first)
     assert re.search(r"transaksi +2025-09-12 +27 +0 +0 +27", second)
+    assert re.search(r"katalog +2025-09-12 +764 +764 +0 +0", first)
+    assert re.search(r"katalog +2025-09-12 +764 +3 +194 +567 +0 +0 +3", second)
+    assert re.search(r"perubahan_harga +derived +26 +26", second)
+    for_staff, for_owner = second.split("Hadi (owner) asks the shop's bot: sabn colek jeruk")
+    assert "1. MINYAK GORENG OMBAKITA BOTOL 1 LITER" in for_staff
+    assert ("margin" in for_staff, "margin" in for_owner) == (False, True)
     with closing(sqlite3.connect(bare.folder / "look" / "data" / "warehouse.db")) as warehouse:
         assert warehouse.execute("SELECT count(*) FROM transaksi").fetchone() == (27,)
 
@@ -218,8 +224,8 @@ def test_demo_again_is_made_anew(bare: Shop) -> None:
     again = bare.call("demo", "look", "--json", timeout_s=120)
 
     runs = json.loads(again.stdout)["runs"]
-    assert [sum(each["new"] for each in run["streams"]) for run in runs] == [94, 0]
-    assert [sum(each["unchanged"] for each in run["streams"]) for run in runs] == [0, 94]
+    assert [sum(each["new"] for each in run["streams"]) for run in runs] == [94, 764, 0, 29]
+    assert [sum(each["unchanged"] for each in run["streams"]) for run in runs] == [0, 0, 94, 567]
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "data/warehouse.db"])

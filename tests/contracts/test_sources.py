@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from backhaul import BackOffice, FormLogin
+from backhaul.config import resolved
 from backhaul.model import Stream
+from backhaul.retry import Budget
 from backhaul.sandbox import SandboxBackOffice
-from backhaul.sources import DropFolder
+from backhaul.sandbox.dropbox.service import SandboxDropbox
+from backhaul.sources import DropboxFolder, DropFolder
 from backhaul.testing import SourceContract
 
 
@@ -48,3 +51,27 @@ class TestDropFolder(SourceContract):
             file.write_text("Order ID,total\n007,5\n008,9\n", encoding="utf-8")
             os.utime(file, (1_757_600_000, 1_757_600_000))
             yield DropFolder(folder).files("orders", key="Order ID", pattern="*.csv")
+
+
+class TestDropboxFolder(SourceContract):
+    uses_window = False
+
+    @contextmanager
+    def outside(self) -> Iterator[Stream]:
+        with SandboxDropbox() as dropbox:
+            dropbox.put_file("orders.csv", b"Order ID,total\n007,5\n008,9\n")
+            quick = Budget(attempts=2, first_wait_s=0.01, longest_wait_s=0.05)
+            source = resolved(DropboxFolder(budget=quick), dropbox.settings)
+            yield source.newest("orders", key="Order ID", pattern="*.csv")
+
+
+class TestDropboxFolderOnThisMachine(SourceContract):
+    uses_window = False
+
+    @contextmanager
+    def outside(self) -> Iterator[Stream]:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "orders.csv"
+            file.write_text("Order ID,total\n007,5\n008,9\n", encoding="utf-8")
+            os.utime(file, (1_757_600_000, 1_757_600_000))
+            yield DropboxFolder(local=folder).newest("orders", key="Order ID", pattern="*.csv")

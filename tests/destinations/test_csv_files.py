@@ -134,6 +134,21 @@ def test_a_fraction_written_in_another_way_is_the_same(target, maker, folder):
     assert merge(target, maker, frame.with_columns(share=7.0)) == Counts(updated=3)
 
 
+def test_money_with_more_or_fewer_decimals_is_the_same(target, maker, folder):
+    prices = [Decimal("3500"), Decimal("-20"), None, Decimal("0")]
+    frame = pl.DataFrame({"id": ["1", "2", "3", "4"], "price": prices}, schema_overrides={"price": pl.Decimal(20, 0)})
+    merge(target, maker, frame)
+    finer = frame.cast({"price": pl.Decimal(20, 3)})
+
+    assert merge(target, maker, finer) == Counts(unchanged=4)
+    assert merge(target, maker, finer.with_columns(pl.col("price") + Decimal("0.5"))) == Counts(
+        updated=3, unchanged=1
+    )
+    rows = (folder / "orders.csv").read_text("utf-8-sig").split()[1:]
+    assert rows == ["1,3500.500", "2,-19.500", "3,", "4,0.500"]
+    assert merge(target, maker, frame) == Counts(updated=3, unchanged=1)
+
+
 def test_text_that_was_a_number_with_zeros_before_it_is_another_value(target, maker):
     merge(target, maker, pl.DataFrame({"id": ["1"], "code": ["007"]}))
 

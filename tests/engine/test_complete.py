@@ -70,3 +70,16 @@ def test_a_replay_keeps_what_is_marked(place: Place) -> None:
     assert (result.status, removed(place)) == ("done", before)
     [frame] = place.installation.curated.read("user")
     assert isinstance(frame["removed_at"].max(), datetime)
+
+
+def test_rows_in_quarantine_are_closed_by_the_next_file_which_holds_everything(place: Place) -> None:
+    checked: dict[str, Any] = {**ALL, "checks": (checks.at_least("Poin", 0),)}
+    user = place.office.data["user"][8]
+    poin, user["Poin"] = user["Poin"], -5
+    place.run_changed("andalan.user", changes=checked)
+    waiting = place.ledger("SELECT count(*) FROM quarantine WHERE state = 'open'")
+    user["Poin"] = poin
+
+    place.run_changed("andalan.user", changes=checked, window="2025-09-10..2025-09-12")
+
+    assert (waiting, place.ledger("SELECT state FROM quarantine")) == ([(1,)], [("superseded",)])

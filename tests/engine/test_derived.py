@@ -1,5 +1,7 @@
 """Streams that are computed from curated tables: after the others, by a pure function, with history."""
 
+from datetime import UTC, datetime
+
 import polars as pl
 import pytest
 
@@ -49,6 +51,47 @@ def test_computed_again_from_the_same_tables_it_writes_nothing(place: Place) -> 
 
     assert (again.streams[0].counts.new, again.streams[0].counts.updated) == (0, 0)
     assert (place.folder / "data" / "warehouse.db").read_bytes() == before
+
+
+def test_where_none_of_its_tables_has_changed_it_is_not_computed_again(place: Place) -> None:
+    calls = []
+
+    def counted(points: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
+        calls.append(points.height)
+        return points_by_user(points, users)
+
+    target = with_derived(place, by_user(build=counted))
+    place.run_target(target)
+    place.run_target(target)
+    unchanged = len(calls)
+    place.office.data["user"][8]["Poin"] = 12_345
+    place.run_target(target)
+    place.run_target(with_streams(target, [by_user(build=counted)]))
+
+    assert (unchanged, len(calls)) == (1, 3)
+
+
+def changes_of(now: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    return before.join(now.select("User ID", pl.col("Poin").alias("now")), on="User ID").select(
+        "User ID", "now", pl.col("Poin").alias("before"), pl.col("_archived_at").alias("at")
+    )
+
+
+def test_the_archive_of_a_stream_is_a_table_to_compute_from(place: Place) -> None:
+    history = Derived("history", after=("user", "user__archive"), build=changes_of, key=("User ID", "at"))
+    target = with_derived(place, history)
+    nothing = place.run_target(target).streams[0]
+    user = place.office.data["user"][8]
+    user["Poin"] = before = user["Poin"] + 1
+    place.run_target(target)
+    user["Poin"] += 1
+
+    place.run_target(target)
+
+    rows = [(row[0], row[2]) for row in place.rows("history")]
+    assert nothing.counts == Counts()
+    assert sorted(rows) == [(user["User ID"], before - 1), (user["User ID"], before)]
+    assert all(datetime.fromisoformat(row[3]).tzinfo == UTC for row in place.rows("history"))
 
 
 def test_a_row_that_the_computation_no_longer_gives_is_marked_and_its_history_kept(place: Place) -> None:

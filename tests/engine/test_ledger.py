@@ -36,7 +36,7 @@ def reopened(ledger: Ledger) -> Ledger:
 
 def keep(ledger: Ledger, run: str = "run1", number: int = 1) -> str:
     landed = Landed(Path("x"), "orders.csv", "ab" * 32, 7, WINDOW)
-    return ledger.keep_artifact(run, STREAM, number, landed, Path("raw/x")).id
+    return ledger.artifacts.keep(run, STREAM, number, landed, Path("raw/x")).id
 
 
 def stage(
@@ -114,16 +114,16 @@ def test_events_are_kept_in_order_and_found_by_the_beginning_of_a_run(ledger: Le
 def test_a_kept_file_waits_to_be_staged(ledger: Ledger, maker: BatchMaker) -> None:
     first, second = keep(ledger, number=1), keep(ledger, number=2)
 
-    [one, two] = reopened(ledger).artifacts(STREAM, Path("raw"), KEPT)
+    [one, two] = reopened(ledger).artifacts.of(STREAM, Path("raw"), KEPT)
 
     assert (one.id, two.id, one.window) == (first, second, WINDOW)
     assert one.path == Path("raw") / "ab" / ("ab" * 32)
 
     ledger.batch_staged(maker.batch(pl.DataFrame({"id": ["1"]})), first, ["curated"], ())
-    ledger.refuse_artifact(second, "no key column")
-    assert [each.id for each in ledger.artifacts(STREAM, Path("raw"), STAGED)] == [first]
-    assert [each.id for each in ledger.artifacts(STREAM, Path("raw"), REFUSED)] == [second]
-    assert ledger.artifacts(STREAM, Path("raw"), KEPT) == []
+    ledger.artifacts.refuse(second, "no key column")
+    assert [each.id for each in ledger.artifacts.of(STREAM, Path("raw"), STAGED)] == [first]
+    assert [each.id for each in ledger.artifacts.of(STREAM, Path("raw"), REFUSED)] == [second]
+    assert ledger.artifacts.of(STREAM, Path("raw"), KEPT) == []
 
 
 def test_deliveries_wait_oldest_first_until_each_destination_has_confirmed(ledger: Ledger, maker: BatchMaker) -> None:

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from backhaul import checks
+from backhaul.config import Setting, resolved
 from backhaul.engine.derived import Derived
 from backhaul.engine.events import Warned
 from backhaul.engine.prune import Pruned, prune_pipeline, prune_records
@@ -19,10 +20,10 @@ from backhaul.engine.quarantine import dismiss
 from backhaul.engine.replay import ZONES, replay_pipeline
 from backhaul.engine.rework import requeue
 from backhaul.engine.systems import Target
-from backhaul.errors import DeliveryError
+from backhaul.errors import ConfigError, DeliveryError
 from backhaul.model import Batch, Changes, Counts, Rejected, Retention, RowClass, Stream
 from backhaul.sealing import new_key
-from tests.engine.place import Place, with_streams
+from tests.engine.place import DAY, Place, with_streams
 
 NAME = "andalan.user"
 IN_A_MONTH = datetime.now(UTC) + timedelta(days=31)
@@ -105,6 +106,119 @@ def test_beyond_the_megabytes_the_oldest_go(place: Place) -> None:
     assert prune(place, datetime.now(UTC), retention=Retention(days=999, megabytes=1)).files == 0
     assert prune(place, datetime.now(UTC) + timedelta(hours=2), retention=SMALL).files == 2
     assert one_file < 1_000_000
+
+
+def days(place: Place, *numbers: int, **changes: Any) -> None:
+    """Run once from each of these days on; each brings rows that no other file has."""
+    for number in numbers:
+        for row in place.office.data["user"]:
+            row["Nama"] = f"Nama {number}"
+        place.run_changed(NAME, changes=changes, window=f"2025-09-{number:02}..{DAY}")
+
+
+STRICT = (checks.one_of("Kota", ["Kota Contoh"]),)
+
+
+def broken(frame: pl.DataFrame) -> pl.DataFrame:
+    """A transform that its author has not finished."""
+    return frame.select("Tidak Ada")
+
+
+LATER = datetime.now(UTC) + timedelta(hours=2)
+
+
+def test_of_six_delivered_files_the_newest_five_stay(place: Place) -> None:
+    days(place, 7, 8, 9, 10, 11, 12)
+    rows = place.rows("user")
+
+    pruned = prune(place, LATER, retention=Retention(newest=5))
+
+    assert (pruned.files, pruned.waiting) == (1, {})
+    assert artifact_states(place) == ["pruned"] + ["staged"] * 5
+    assert place.rows("user") == rows
+    assert prune(place, LATER, retention=Retention(newest=5)).files == 0
+
+
+def test_without_a_number_any_number_stays(place: Place) -> None:
+    days(place, 9, 10, 11, 12)
+
+    assert prune(place, LATER, retention=Retention()).files == 0
+
+
+def test_what_waits_takes_no_place_of_the_newest_delivered_files(place: Place) -> None:
+    days(place, 8, 9)
+    days(place, 10, checks=STRICT)
+    days(place, 11, transform=broken)
+    assert artifact_states(place) == ["staged", "staged", "staged", "refused"]
+
+    assert prune(place, LATER, retention=Retention(newest=2)).files == 0
+    pruned = prune(place, LATER, retention=Retention(newest=1))
+
+    assert (pruned.files, pruned.waiting) == (1, {})
+    assert artifact_states(place) == ["pruned", "staged", "staged", "refused"]
+
+
+def test_a_file_that_waits_stays_however_many_newer_ones_there_are(place: Place) -> None:
+    days(place, 8, checks=STRICT)
+    days(place, 9, 10)
+
+    pruned = prune(place, LATER, retention=Retention(newest=1))
+
+    assert (pruned.files, pruned.waiting) == (1, {"rows in quarantine": 1})
+    assert artifact_states(place) == ["staged", "pruned", "staged"]
+
+
+def test_a_file_that_was_let_go_of_takes_no_place(place: Place) -> None:
+    days(place, 8)
+    days(place, 9, transform=broken)
+    dismiss(place.changed(NAME), place.installation)
+
+    assert prune(place, LATER, retention=Retention(newest=1)).files == 0
+
+    days(place, 10)
+    assert prune(place, LATER, retention=Retention(newest=1)).files == 2
+    assert artifact_states(place) == ["pruned", "pruned", "staged"]
+
+
+def test_the_same_bytes_take_one_place(place: Place) -> None:
+    days(place, 10, 11)
+    [newest] = [path for path in raw(place) if path.name == place.ledger("SELECT sha256 FROM artifacts")[1][0]]
+    place.run(NAME, file=newest, window=None)
+    assert len(artifact_states(place)) == 3
+
+    assert prune(place, LATER, retention=Retention(newest=2)).files == 0
+    assert prune(place, LATER, retention=Retention(newest=1)).files == 1
+    assert len(raw(place)) == 1
+
+
+def test_an_older_file_is_not_replayed_over_what_the_newest_have_brought(place: Place) -> None:
+    days(place, 10, 11, 12)
+    prune(place, LATER, retention=Retention(newest=1))
+    before = place.rows("user")
+
+    result = replay_pipeline(place.changed(NAME), place.installation, ZONES, [place.events.append])
+
+    assert (result.exit_code, place.rows("user")) == (0, before)
+    assert "2 files cannot be replayed" in "".join(event.message for event in place.told(Warned))
+
+
+def test_how_many_stay_may_be_what_a_setting_says(place: Place) -> None:
+    days(place, 10, 11, 12)
+    declared: Any = Setting("MAX_CSV_FILES", default="5")
+
+    said = [resolved(Retention(newest=declared), settings) for settings in ({}, {"MAX_CSV_FILES": "2"})]
+
+    assert [prune(place, LATER, retention=each).files for each in said] == [0, 1]
+
+
+def test_a_number_of_files_that_is_none_is_told_and_nothing_goes(place: Place) -> None:
+    days(place, 12)
+    wrong: Any = "five"
+
+    with pytest.raises(ConfigError, match="'five'; it is a whole number"):
+        prune(place, LATER, retention=Retention(newest=wrong))
+
+    assert artifact_states(place) == ["staged"]
 
 
 def test_a_file_that_waits_for_a_person_or_a_delivery_stays(place: Place) -> None:

@@ -80,7 +80,7 @@ def test_what_is_computed_anew_supersedes_what_was_refused_of_it_before(ledger: 
 
 def test_dismissing_by_check_leaves_the_others_and_the_files(ledger: Ledger, maker: BatchMaker) -> None:
     rejected(ledger, maker, 1, 2)
-    ledger.refuse_artifact(keep(ledger, "other"), "no table")
+    ledger.artifacts.refuse(keep(ledger, "other"), "no table")
 
     assert ledger.rejects.dismiss(STREAM, "another") == (0, 0, 0)
     assert ledger.rejects.dismiss(STREAM, "too low") == (2, 0, 0)
@@ -110,7 +110,7 @@ def test_a_delivered_file_may_go_and_what_waits_may_not(ledger: Ledger, maker: B
     done, waiting = stage(ledger, maker, "curated"), stage(ledger, maker, "curated")
     held = stage(ledger, maker, "curated", held="look")
     keep(ledger, "kept")
-    ledger.refuse_artifact(keep(ledger, "refused"), "no table")
+    ledger.artifacts.refuse(keep(ledger, "refused"), "no table")
     deliver(ledger, done)
 
     files = ledger.kept_files.of(STREAM)
@@ -173,8 +173,8 @@ def test_a_file_of_repaired_rows_closes_them_as_it_is_kept(ledger: Ledger, maker
     ids = [each.id for each in ledger.rejects.rows(STREAM)]
     landed = Landed(Path("x"), "repaired rows.parquet", "cd" * 32, 7, None)
 
-    artifact = ledger.keep_artifact("run9", STREAM, 1, landed, Path("raw/x"), repairs=ids[:1])
+    artifact = ledger.artifacts.keep("run9", STREAM, 1, landed, Path("raw/x"), repairs=ids[:1])
 
     assert artifact.is_repair
     assert [each.id for each in ledger.rejects.rows(STREAM)] == ids[1:]
-    assert [each.is_repair for each in ledger.artifacts(STREAM, Path("raw"))] == [False, True]
+    assert [each.is_repair for each in ledger.artifacts.of(STREAM, Path("raw"))] == [False, True]

@@ -140,5 +140,5 @@ def test_the_real_lock_gives_what_the_image_asks_for():
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
-    assert asked == ["backhaul[sheets,vault,postgres,browser]", "hatchling"]
+    assert asked == ["backhaul[sheets,vault,postgres,browser,archives,search,telegram]", "hatchling"]
     assert {"sheets", "vault", "postgres", "browser"} <= set(project["optional-dependencies"])

@@ -14,7 +14,7 @@ import pytest
 from tools import reference
 
 ROOT = Path(__file__).resolve().parents[2]
-BINARY = {".png", ".ico", ".woff2", ".xlsx"}
+BINARY = {".png", ".ico", ".woff2", ".xlsx", ".i5bu"}
 
 
 def tracked_files() -> list[Path]:

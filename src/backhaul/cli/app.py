@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from backhaul import __version__
 from backhaul.cli.deploy_app import deploy
 from backhaul.cli.output import Output, told
 from backhaul.cli.quarantine_app import quarantine
+from backhaul.version import __version__
 
 app = typer.Typer(
     name="backhaul",
@@ -150,6 +150,117 @@ def run(
 
 
 @app.command()
+def fetch(
+    context: typer.Context,
+    name: Name,
+    window: Annotated[str | None, typer.Option("--window", help="As in `backhaul run`.")] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Fetch what is new and keep it; the next run reads and delivers it.
+
+    Example: backhaul fetch toko
+    """
+    from backhaul.cli.run import fetch_named
+    from backhaul.engine.run import RunOptions
+
+    output = _output(context, json, debug)
+    with told(output):
+        raise typer.Exit(fetch_named(output, name, RunOptions(window=window, fetch_only=True)))
+
+
+@app.command()
+def extract(
+    context: typer.Context,
+    name: Name,
+    file: Annotated[Path, typer.Argument(help="A file of the stream, such as a backup.")],
+    to: Annotated[Path, typer.Option("--to", help="The CSV file to write.")],
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Read a file as its stream reads it and write the rows as CSV; nothing is kept or delivered.
+
+    Example: backhaul extract toko shop.i5bu --to prices.csv
+    """
+    from backhaul.cli.extract import extract_named
+
+    output = _output(context, json, debug)
+    with told(output):
+        raise typer.Exit(extract_named(output, name, file, to))
+
+
+@app.command()
+def search(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help="Words, a code or a barcode.")],
+    name: Annotated[str | None, typer.Option("--in", metavar="NAME", help="Which system's catalogue.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many products at most.")] = 10,
+    with_cost: Annotated[bool, typer.Option("--with-cost", help="Show what the shop pays as well.")] = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Find products in the last catalogue, as the bot does: misspelt, abbreviated, in any order.
+
+    Example: backhaul search "minyak grg 2 liter"
+    """
+    from backhaul.cli.search import search as find
+
+    output = _output(context, json, debug)
+    with told(output):
+        find(output, query, name, limit=limit, with_cost=with_cost)
+
+
+@app.command()
+def bot(
+    context: typer.Context,
+    name: OptionalName = None,
+    webhook: Annotated[
+        str | None,
+        typer.Option("--webhook", metavar="URL", help="The public https address that Telegram sends messages to."),
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option("--listen", metavar="HOST:PORT", help="Where the proxy passes them on to.")
+    ] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Answer questions about prices in Telegram, until Ctrl-C.
+
+    Example: backhaul bot toko
+    """
+    from backhaul.cli.bot import run_bot
+
+    output = _output(context, json, debug)
+    with told(output):
+        run_bot(output, name, webhook=webhook, listen=listen)
+
+
+@app.command()
+def kept(
+    context: typer.Context,
+    name: Name,
+    copy: Annotated[
+        str | None, typer.Option("--copy", metavar="FILE", help="Take a copy of this one, by name or id.")
+    ] = None,
+    to: Annotated[Path, typer.Option("--to", help="The folder that the copy goes to.")] = Path(),
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List the files that are kept of a stream, or take a copy of one.
+
+    Example: backhaul kept toko --copy backup_21112026-1900.i5bu
+    """
+    from backhaul.cli.kept import copy_named, list_kept
+
+    output = _output(context, json, debug)
+    with told(output):
+        if copy is None:
+            list_kept(output, name)
+        else:
+            copy_named(output, name, copy, to)
+
+
+@app.command()
 def replay(
     context: typer.Context,
     name: Name,
@@ -276,14 +387,20 @@ def login(
 ) -> None:
     """Sign in by hand, once: in a window, or by the cookies of your own browser. Later runs go on with that session.
 
+    For a folder in Dropbox, its owner lets the app in on Dropbox's page, and the line for .env is printed.
+
     Example: backhaul login andalan --cookies cookies.txt
 
     Exit codes: 0 signed in, 2 settings, 4 not signed in.
     """
+    from backhaul.cli.connect import connect_dropbox, dropbox_of
     from backhaul.cli.sessions import login_named
 
     output = _output(context, json, debug)
     with told(output):
+        if (dropbox := dropbox_of(name)) is not None:
+            connect_dropbox(output, dropbox)
+            return
         login_named(output, name, cookies=cookies, source=source, wait_minutes=wait_minutes)
 
 

@@ -10,30 +10,36 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from backhaul.cli.demo_bot import Said, conversation
 from backhaul.cli.demo_page import page
-from backhaul.cli.init import bundled_systems, copy_system
+from backhaul.cli.init import copy_system
 from backhaul.cli.output import Output
 from backhaul.cli.progress import Progress
 from backhaul.cli.run import report
 from backhaul.engine.run import Installation, RunOptions, RunResult, outcome_of_all, run_pipeline
-from backhaul.engine.systems import Target, load_system, system_names
+from backhaul.engine.systems import Target, bundled_systems, load_system, system_names
 from backhaul.engine.words import counted
 from backhaul.errors import ConfigError
 from backhaul.sandbox.outside import Outside
 
 DAY = "2025-09-12"
+MOST_LINES = 14
+PASSES = (
+    "first pass: everything is new",
+    "second pass: the shop has uploaded a newer backup; in the back office nothing has changed",
+)
 MARK = ".backhaul-demo"
 PAGE = "what-people-see.html"
-NEEDED = ("cryptography", "gspread")
-"""Modules of the extra `sheets`: the sandbox signs keys with one, the bundled systems deliver with the other."""
+NEEDED = ("cryptography", "gspread", "rapidfuzz", "telegram")
+"""Modules of the extra `demo`: what the bundled systems and the sandbox need beside backhaul's own packages."""
 
 
 def run_demo(output: Output, folder: Path) -> int:
     """Run all bundled systems in folder, which is made anew; return the exit code."""
     if missing := [each for each in NEEDED if find_spec(each) is None]:
         raise ConfigError(
-            f"the demo delivers to Google Sheets, whose packages are not installed: {', '.join(missing)}",
-            next_step='Install them: pip install "backhaul[sheets]"',
+            f"the demo delivers to Google Sheets and runs a bot; packages are not installed: {', '.join(missing)}",
+            next_step='Install them: pip install "backhaul[demo]"',
         )
     if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or (folder / MARK).exists())):
         raise ConfigError(
@@ -49,22 +55,26 @@ def run_demo(output: Output, folder: Path) -> int:
     with Outside() as outside:
         # Only what is missing comes from the sandbox in name; here all of it does, so that nothing real is touched.
         here = Installation(data=folder.resolve() / "data", settings=outside.settings)
-        output.progress(f"sandbox: back office {outside.office.url}, sheets {outside.sheets.url}, a Telegram group")
+        output.progress(
+            f"sandbox: back office {outside.office.url}, sheets {outside.sheets.url}, Dropbox {outside.dropbox.url},"
+            " a Telegram group and a bot"
+        )
         targets = [
             target for name in system_names(folder / "systems") for target in load_system(folder / "systems" / name)
         ]
-        exit_code = _passes(output, targets, here)
-        _show_outside(output, outside, folder)
+        exit_code = _passes(output, targets, here, outside)
+        said = [] if exit_code else conversation(folder, here, outside)
+        _show_outside(output, outside, folder, said)
     if not exit_code:
         _say_where(output, folder)
     return exit_code
 
 
-def _show_outside(output: Output, outside: Outside, folder: Path) -> None:
-    """Say what has arrived in the sheets and in the group, and leave a page of it."""
+def _show_outside(output: Output, outside: Outside, folder: Path, said: list[Said]) -> None:
+    """Say what has arrived in the sheets and in the group, what the bot has said, and leave a page of it."""
     sheets = {book.title: book.formatted(next(iter(book.tabs))) for book in outside.books.values()}
     messages = [message.text for message in outside.telegram.messages(outside.telegram.chat_id)]
-    (folder / PAGE).write_text(page(sheets, messages), encoding="utf-8")
+    (folder / PAGE).write_text(page(sheets, messages, said), encoding="utf-8")
     output.say("\nIn the spreadsheets:")
     for title, rows in sheets.items():
         shown = f"{counted(max(0, len(rows) - 1), 'row')} of {counted(len(rows[0]) if rows else 0, 'column')}"
@@ -72,7 +82,18 @@ def _show_outside(output: Output, outside: Outside, folder: Path) -> None:
     output.say("Calls to Google Sheets: " + _calls(outside))
     output.say(f"In the Telegram group, {counted(len(messages), 'message')}; the last one:")
     for text in messages[-1:]:
-        output.say("\n".join(f"  | {line}" for line in text.splitlines()))
+        _quote(output, text)
+    for each in said:
+        output.say(f"{each.who} asks the shop's bot: {each.question}")
+        _quote(output, each.answer)
+
+
+def _quote(output: Output, text: str) -> None:
+    """Print the beginning of a message."""
+    lines = text.splitlines()
+    output.say("\n".join(f"  | {line}" for line in lines[:MOST_LINES]))
+    if len(lines) > MOST_LINES:
+        output.say(f"  | ... and {len(lines) - MOST_LINES} more lines")
 
 
 def _calls(outside: Outside) -> str:
@@ -80,9 +101,11 @@ def _calls(outside: Outside) -> str:
     return f"{counted(reads, 'read')} and {counted(writes, 'write')} in both passes"
 
 
-def _passes(output: Output, targets: list[Target], here: Installation) -> int:
+def _passes(output: Output, targets: list[Target], here: Installation, outside: Outside) -> int:
     results: list[RunResult] = []
-    for title in ("first pass: everything is new", "second pass: nothing has changed since"):
+    for number, title in enumerate(PASSES):
+        if number:
+            outside.upload_backup(number)
         output.progress("")
         output.say(f"\n{title}")
         passed = [run_pipeline(target, here, RunOptions(window=DAY), [Progress(output)]) for target in targets]
@@ -97,7 +120,8 @@ def _passes(output: Output, targets: list[Target], here: Installation) -> int:
 def _say_where(output: Output, folder: Path) -> None:
     program = program_in(folder)
     output.say("\nWhere to look:")
-    output.say(f"  {folder / PAGE}  the sheets and the messages, as people see them: open it in a browser")
+    output.say(f"  {folder / PAGE}  the sheets, the messages and the bot, as people see them: open it in a browser")
+    output.say(f"  {folder / 'data' / 'katalog'}  the price catalogue of each backup, as CSV")
     output.say(f"  {folder / 'data' / 'warehouse.db'}  the rows, an SQLite file with one table for each stream")
     output.say(f"  {folder / 'data' / 'lake'}  every file as it was fetched (raw) and as rows (staging)")
     output.say(f"  {folder / 'systems'}  the pipelines that ran")
@@ -105,6 +129,7 @@ def _say_where(output: Output, folder: Path) -> None:
     output.say(f"  cd {quoted(str(folder))}")
     output.say(f"  {program} runs")
     output.say(f"  {program} logs")
+    output.say(f"  {program} search \"sabun colek\"")
     output.say("A folder of your own next, beside this one:")
     output.say(f"  {program} init --from andalan {quoted(str(Path('..', 'shop')))}")
 

@@ -1,4 +1,4 @@
-"""The page that `demo` leaves behind: the sheets and the messages as people see them."""
+"""The page that `demo` leaves behind: the sheets, the messages and the bot's answers as people see them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from backhaul.cli.demo_bot import Said
 from backhaul.engine.words import counted
 
 MOST_ROWS = 8
@@ -23,21 +24,29 @@ th, td { border: 1px solid #dfe4e9; padding: 3px 8px; text-align: left; } th { b
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
 .chat { background: #dbe7d3; } .chat div { background: #fff; border-radius: 10px; padding: 8px 12px; margin: 0 0 8px;
        white-space: pre-wrap; overflow-wrap: anywhere; font-size: 14px; }
+.chat .mine { background: #e2f3c9; margin-left: 40px; } .chat p { margin: 10px 0 4px 40px; font-size: 12px; }
 @media (max-width: 900px) { main { grid-template-columns: minmax(0, 1fr); } }
 """
 
 
-def page(sheets: Mapping[str, Sequence[Sequence[str]]], messages: Sequence[str]) -> str:
-    """Return an HTML page of the sheets (by title: rows of shown text, the header first) and the messages sent."""
+def page(sheets: Mapping[str, Sequence[Sequence[str]]], messages: Sequence[str], said: Sequence[Said]) -> str:
+    """Return an HTML page: the sheets (by title: rows of shown text, the header first), the messages, the bot."""
     tables = "".join(_sheet(title, rows) for title, rows in sheets.items())
     chat = "".join(f'<div dir="auto">{escape(text)}</div>' for text in messages)
+    asked = "".join(
+        f'<p>{escape(each.who)}</p><div class="mine" dir="auto">{escape(each.question)}</div>'
+        f'<div dir="auto">{escape(each.answer)}</div>'
+        for each in said
+    )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>backhaul: what people see</title><style>{_STYLE}</style></head>
 <body><main>
-<h1>What people see<p>The demo's spreadsheets and its Telegram group, after two runs. All data is made up.</p></h1>
+<h1>What people see<p>The demo's spreadsheets, its Telegram group and the shop's bot, after two runs.
+All data is made up.</p></h1>
 <div>{tables}</div>
-<section class="chat"><h2>The group, {len(messages)} messages</h2>{chat}</section>
+<div><section class="chat"><h2>The shop's bot</h2>{asked}</section>
+<section class="chat"><h2>The group, {len(messages)} messages</h2>{chat}</section></div>
 </main></body></html>
 """
 

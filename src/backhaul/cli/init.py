@@ -7,7 +7,7 @@ from pathlib import Path
 
 from backhaul.cli.output import Output
 from backhaul.config import settings_in
-from backhaul.engine.systems import load_system, system_names
+from backhaul.engine.systems import bundled_systems, load_system, system_names
 from backhaul.errors import ConfigError
 
 GITIGNORE = ".env\ndata/\n__pycache__/\n"
@@ -34,13 +34,6 @@ pipeline = Pipeline(
     schedule=Schedule("0 8 * * *", timezone="Asia/Jakarta"),
 )
 '''
-
-
-def bundled_systems() -> Path:
-    """Return the folder of the systems that backhaul brings: inside the wheel, or beside src in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "_systems"
-    return inside if inside.is_dir() else package.parents[1] / "systems"
 
 
 def init_folder(output: Output, folder: Path, origin: str | None) -> None:

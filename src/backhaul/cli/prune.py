@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from backhaul.cli.output import Output
 from backhaul.cli.run import installation
-from backhaul.config import home
+from backhaul.config import home, resolved
 from backhaul.engine.prune import MEGABYTE, Pruned, prune_pipeline, prune_records
 from backhaul.engine.systems import find, load_system, system_names
 from backhaul.engine.words import counted
@@ -24,7 +24,10 @@ def prune_named(output: Output, name: str | None, *, dry_run: bool) -> None:
     ledger, lake = here.ledger, here.lake
     found: list[Pruned] = []
     for target in targets:
-        streams = tuple(target.pipeline.streams)
+        # Nothing else of a pipeline needs its settings here.
+        streams = tuple(
+            replace(each, retention=resolved(each.retention, here.settings)) for each in target.pipeline.streams
+        )
         lock = nullcontext() if dry_run else here.held(target.name, wait=False)
         with lock:
             found += prune_pipeline(target.name, streams, ledger=ledger, lake=lake, now=now, dry_run=dry_run)

@@ -9,6 +9,7 @@ from typing import Any
 from backhaul.cli.output import Output
 from backhaul.cli.progress import Progress, in_words
 from backhaul.config import home, load_settings
+from backhaul.engine.events import ArtifactKept, Event
 from backhaul.engine.replay import ZONES, replay_pipeline
 from backhaul.engine.run import Installation, RunOptions, RunResult, outcome_of_all, run_pipeline
 from backhaul.engine.systems import find
@@ -34,6 +35,31 @@ def run_named(output: Output, name: str, options: RunOptions, *, headed: bool) -
     targets = find(home() / "systems", name)
     results = [run_pipeline(target, here, options, [Progress(output)]) for target in targets]
     return report(output, results, dry_run=options.dry_run)
+
+
+def fetch_named(output: Output, name: str, options: RunOptions) -> int:
+    """Fetch and keep what is new of what name stands for, print which files, return the exit code."""
+    here, kept = installation(), list[ArtifactKept]()
+
+    def note(event: Event) -> None:
+        if isinstance(event, ArtifactKept):
+            kept.append(event)
+
+    targets = find(home() / "systems", name)
+    results = [run_pipeline(target, here, options, [Progress(output), note]) for target in targets]
+    exit_code = outcome_of_all(results)
+    if output.json:
+        output.document({"exit_code": exit_code, "files": [{"run": each.run, **each.facts()} for each in kept]})
+        return exit_code
+    for result in results:
+        tell_failures(output, _by_failure(result), len(result.streams))
+    for each in kept:
+        output.say(f"{each.stream}: {each.name}, {each.size_bytes:,} bytes, is kept")
+    if kept:
+        output.say(f"next: `backhaul run {name}` reads and delivers {'it' if len(kept) == 1 else 'them'}")
+    elif not exit_code:
+        output.say(f"{name}: nothing new")
+    return exit_code
 
 
 def replay_named(output: Output, name: str, zone: str | None) -> int:

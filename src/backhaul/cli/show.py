@@ -104,9 +104,14 @@ def show_status(output: Output, name: str | None) -> None:
     """Print each stream's last result and what waits for a person or for the next run."""
     ledger, zones = installation().ledger, _stream_zones(name)
     streams = [
-        {"stream": stream_name, "delivered_to": end and end.isoformat(), **_last_result(ledger, stream_name)}
+        {
+            "stream": stream_name,
+            "delivered_to": end and end.isoformat(),
+            "data_of": made_at and made_at.isoformat(),
+            **_last_result(ledger, stream_name),
+        }
         for stream_name in zones
-        for end in [ledger.cursor(stream_name).window_end]
+        for end, made_at in [(ledger.cursor(stream_name).window_end, ledger.history.data_of(stream_name))]
     ]
     waiting = [each for each in ledger.history.open_work() if _is_part(each["stream"], name)]
     messages = [each for each in ledger.outbox.queues() if _is_part(each["pipeline"], name)]
@@ -119,14 +124,14 @@ def show_status(output: Output, name: str | None) -> None:
     rows = [
         (
             each["stream"],
-            each["delivered_to"] or "never",
+            _how_far(each, zones[each["stream"]]),
             local(each["at"], zones[each["stream"]]) if "at" in each else "-",
             each.get("status") or "-",
             each.get("rows", ""),
         )
         for each in streams
     ]
-    output.table(("stream", "up to day", "last run", "result", "rows"), rows)
+    output.table(("stream", "data up to", "last run", "result", "rows"), rows)
     failures: dict[tuple[str, str], list[str]] = {}
     for each in streams:
         if message := each.get("message"):
@@ -144,6 +149,15 @@ def show_status(output: Output, name: str | None) -> None:
         many = counted(each["number"], "message waits", "messages wait")
         output.say(f"{each['pipeline']}: {many} for {each['notifier']}{because}")
         output.say(f"  next: the next run sends them; backhaul notify test {each['pipeline']}")
+
+
+def _how_far(stream: dict[str, Any], zone: tzinfo) -> str:
+    """Return how new a stream's data is: its newest file's age where that is known, else its last whole day."""
+    if stream["data_of"]:
+        age_h = (datetime.now(UTC) - datetime.fromisoformat(stream["data_of"])).total_seconds() / 3600
+        age = f"{age_h:.0f} h" if age_h < 72 else f"{age_h / 24:.0f} days"
+        return f"{local(stream['data_of'], zone)} ({age} ago)"
+    return str(stream["delivered_to"] or ("-" if stream.get("status") == "done" else "never"))
 
 
 def _next_step(ledger: Ledger, run: str, stream: str) -> str:

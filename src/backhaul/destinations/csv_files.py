@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import filecmp
-import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from backhaul.config import Text, text
+from backhaul.config import Setting, Text, home, text
 from backhaul.destinations.csv.merge import CsvMerge
+from backhaul.destinations.csv.snapshots import SnapshotName, Snapshots
 from backhaul.destinations.csv.table import CsvTable
 from backhaul.destinations.whole_file import WholeFile
 from backhaul.errors import ConfigError
@@ -35,19 +33,23 @@ class CsvFiles:
     Columns of the batch are ours; columns that people added stay. The file is replaced as a whole.
 
     Args:
-        snapshots: keep so many dated copies, `TABLE-2025-09-12T0800.csv`, one for each change.
+        snapshots: keep so many dated copies, `TABLE-2025-09-12T0800.csv`, one for each change; or a setting that
+            says how many. Those of a complete stream leave out the rows that are gone.
         encoding: "utf-8-sig" (Excel shows every script right) or "utf-8".
         separator: Excel expects ";" in countries that write 1,5 for one and a half.
         guard_formulas: write an apostrophe before text that a spreadsheet would run as a formula.
+        dated: the name of a copy without `.csv`: `{table}`, and the moment by the pipeline's clock in the codes
+            %Y %m %d %H %M %S. Without `{table}`, the copies in the folder are of one stream.
         clock: tells the time (UTC).
     """
 
     folder: Text
     name: str = "csv"
-    snapshots: int = 0
+    snapshots: int | Text = 0
     encoding: str = "utf-8-sig"
     separator: str = ","
     guard_formulas: bool = False
+    dated: str = "{table}-%Y-%m-%dT%H%M"
     clock: Callable[[], datetime] = field(default=utc_now, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -55,16 +57,19 @@ class CsvFiles:
             raise ConfigError(f"{self.name}: encoding is {self.encoding!r}; it is one of {', '.join(ENCODINGS)}")
         if self.separator not in SEPARATORS:
             raise ConfigError(f"{self.name}: separator is {self.separator!r}; it is one of {SEPARATORS}")
-        if self.snapshots < 0:
-            raise ConfigError(f"{self.name}: snapshots is {self.snapshots}; it is 0 or more")
+        if not isinstance(self.snapshots, Setting) and not str(self.snapshots).isdecimal():
+            raise ConfigError(f"{self.name}: snapshots is {self.snapshots!r}; it is a whole number, 0 or more")
+        SnapshotName(self.dated)
 
     def path(self, stream: Stream) -> Path:
         """Return the stream's file."""
-        return Path(text(self.folder)).expanduser() / f"{safe_name(stream.target)}.csv"
+        return home() / Path(text(self.folder)).expanduser() / f"{safe_name(stream.target)}.csv"
 
     def compare(self, stream: Stream, batch: Batch) -> Changes:
         """Classify each row of batch; changes nothing, and creates nothing if the file is not there."""
         with self._file(stream).errors_told():
+            if snapshots := self._snapshots(stream):
+                snapshots.refuse_others()
             merge = self._merge(stream, batch, may_add_removed_at=True)
             for _ in merge.blocks():
                 pass
@@ -72,23 +77,26 @@ class CsvFiles:
 
     def write(self, stream: Stream, changes: Changes) -> Counts:
         """Merge the batch into the file and take a snapshot, if anything has changed."""
-        found, file = changes.counts, self._file(stream)
+        found, file, snapshots = changes.counts, self._file(stream), self._snapshots(stream)
         if not (found.new or found.updated or found.removed):
             return found
         with file.locked():
+            if snapshots:
+                snapshots.claim()
             with file.replaced() as part:
                 merge = self._merge(stream, changes.batch, may_add_removed_at=bool(changes.removed))
                 with part.open("wb") as out:
-                    merge.write(out, marked=self.encoding == "utf-8-sig")
+                    merge.write(out, marked=self._is_marked)
                 if not merge.has_changed:
                     part.unlink()
-            if self.snapshots:
-                self._take_snapshot(stream, changes.batch.timezone)
+            if snapshots:
+                moment = self.clock().astimezone(ZoneInfo(changes.batch.timezone))
+                snapshots.take(moment, is_complete=stream.complete, marked=self._is_marked)
         return merge.counts(changes)
 
     def check(self) -> str:
         """Return what was found; changes nothing. Raises DeliveryError if the folder may not be written to."""
-        folder = Path(text(self.folder)).expanduser()
+        folder = home() / Path(text(self.folder)).expanduser()
         WholeFile(folder / "TABLE.csv", self.name).check_folder()
         return (
             f"{folder.name} holds {len(list(folder.glob('*.csv')))} CSV files" if folder.exists() else "will be made"
@@ -97,10 +105,12 @@ class CsvFiles:
     def _file(self, stream: Stream) -> WholeFile:
         return WholeFile(self.path(stream), self.name)
 
+    def _table(self, stream: Stream) -> CsvTable:
+        return CsvTable(self.path(stream), self.separator, self.name)
+
     def _merge(self, stream: Stream, batch: Batch, *, may_add_removed_at: bool) -> CsvMerge:
-        table = CsvTable(self.path(stream), self.separator, self.name)
         return CsvMerge(
-            table,
+            self._table(stream),
             stream,
             batch,
             now=self.clock(),
@@ -108,16 +118,10 @@ class CsvFiles:
             may_add_removed_at=may_add_removed_at,
         )
 
-    def _take_snapshot(self, stream: Stream, timezone: str) -> None:
-        """Copy the file, unless the newest snapshot holds the same; remove the oldest beyond their number."""
-        path = self.path(stream)
-        ours = re.compile(re.escape(path.stem) + r"-\d{4}-\d\d-\d\dT\d{4}\.csv")
-        there = sorted(each for each in path.parent.iterdir() if ours.fullmatch(each.name) and each.is_file())
-        if not there or not filecmp.cmp(path, there[-1], shallow=False):
-            moment = self.clock().astimezone(ZoneInfo(timezone))
-            copy = path.with_name(f"{path.stem}-{moment:%Y-%m-%dT%H%M}.csv")
-            with WholeFile(copy, self.name).replaced() as part:
-                shutil.copyfile(path, part)
-            there = sorted({*there, copy})
-        for old in there[: -self.snapshots]:
-            old.unlink(missing_ok=True)
+    def _snapshots(self, stream: Stream) -> Snapshots | None:
+        most = self.snapshots if isinstance(self.snapshots, int) else int(text(self.snapshots))
+        return Snapshots(self._table(stream), SnapshotName(self.dated), most, self.name) if most else None
+
+    @property
+    def _is_marked(self) -> bool:
+        return self.encoding == "utf-8-sig"

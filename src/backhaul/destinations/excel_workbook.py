@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from backhaul.config import Text, text
+from backhaul.config import Text, home, text
 from backhaul.destinations.excel.cells import contents, fact, fact_of_cell, refused_rows, rejected
 from backhaul.destinations.excel.file import (
     check_name,
@@ -64,7 +64,7 @@ class ExcelWorkbook:
     @property
     def file(self) -> Path:
         """The workbook's path."""
-        return Path(text(self.path)).expanduser()
+        return home() / Path(text(self.path)).expanduser()
 
     def compare(self, stream: Stream, batch: Batch) -> Changes:
         """Classify each row of batch; changes nothing. Refuses rows with a text that no cell can hold."""

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backhaul.config import Text, text
-from backhaul.destinations.sql.dialect import ARCHIVE_SUFFIX, INSERTED, RECEIPTS, UPDATED, Database
+from backhaul.destinations.sql.dialect import ARCHIVE_SUFFIX, ARCHIVED_AT, INSERTED, RECEIPTS, UPDATED, Database
 from backhaul.destinations.sql.file import SqliteFile
-from backhaul.destinations.sql.merge import all_new, compared, merged
+from backhaul.destinations.sql.kinds import MOMENT
+from backhaul.destinations.sql.merge import all_new, compared, merged, unstored
 from backhaul.destinations.sql.receipts import find_receipt, keep_receipt
 from backhaul.destinations.sql.server import PostgresServer, is_server
 from backhaul.errors import ConfigError
@@ -26,7 +27,8 @@ class Warehouse:
 
     `path` is an SQLite file (or `sqlite:///` and the file), or a PostgreSQL database as `postgresql://...`.
     Columns of the batch are ours; columns that people added are never touched. A replaced row is kept in
-    `TABLE__archive`. A table that exists already is adopted if it has the key columns. A complete stream needs a
+    `TABLE__archive`; where the stream names a history, only one that differs in one of those columns, or that is
+    removed or back. A table that exists already is adopted if it has the key columns. A complete stream needs a
     table for itself: it takes what another stream brought for removed.
     """
 
@@ -39,7 +41,9 @@ class Warehouse:
         Rows that the database can never keep are refused. Rows that a complete stream's batch lacks are counted.
         """
         database = self._database
-        if not database.exists() or not (batch.rows or stream.complete):
+        if not database.exists():
+            return unstored(database.dialect, stream, batch)
+        if not (batch.rows or stream.complete):
             return all_new(database.dialect, batch, stream.key)
         with database.reading(many_keys=stream.complete) as connection:
             return compared(database.dialect, connection, stream, batch)
@@ -65,7 +69,9 @@ class Warehouse:
     def read(self, table: str) -> Iterator[pl.DataFrame]:
         """Yield a table's rows with their types, in any order, bookkeeping left out; nothing if it is not there.
 
-        Raises DeliveryError if a person has put values into a column that are not of its declared type.
+        Those of an archive, `TABLE__archive`, have two columns more: `_archived_at` is when a merge replaced the row
+        (UTC), `_archived_by` the batch that did. Raises DeliveryError if a person has put values into a column that
+        are not of its declared type.
         """
         database = self._database
         if not database.exists():
@@ -73,6 +79,9 @@ class Warehouse:
         with database.reading() as connection:
             columns = database.dialect.columns(connection, table)
             kinds = {name: kind for name, kind in columns.items() if name not in (INSERTED, UPDATED)}
+            if table.endswith(ARCHIVE_SUFFIX) and kinds.get(ARCHIVED_AT) == database.dialect.clock:
+                # SQLite keeps our own moments as plain text.
+                kinds[ARCHIVED_AT] = MOMENT
             if kinds:
                 yield from database.dialect.read(connection, table, kinds)
 

@@ -57,6 +57,7 @@ class RunContext:
     dry_run: bool = False
     accept: bool = False
     individual_sessions: bool = False
+    fetch_only: bool = False
     is_stateless: bool = False
     streams: tuple[Stream, ...] = ()
     memory: Ledger | None = None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from backhaul.destinations.sql.dialect import ARCHIVE_SUFFIX, ARCHIVED_AT
 from backhaul.engine.context import RunContext, StreamResult
-from backhaul.engine.derived import computed_from
+from backhaul.engine.derived import computed_from, is_derived
 from backhaul.engine.events import StreamStarted
 from backhaul.engine.haul import concluded, deliverer_of, recorded
 from backhaul.engine.stage import Stager
@@ -45,7 +47,12 @@ class Derivation:
         if context.accept:
             context.ledger.accept_held(self.name)
         self.left_over = deliverer.deliver_pending(left_over=True).counts
+        inputs = self._inputs()
+        if self._is_computed_from(inputs):
+            return
         held = self._stage(self._built())
+        if inputs and not held:
+            context.ledger.remember_inputs(self.name, inputs)
         delivered = deliverer.deliver_pending(left_over=False)
         self.counts += delivered.counts
         if held:
@@ -53,20 +60,34 @@ class Derivation:
         if delivered.failures:
             raise delivered.failures[0]
 
+    def _inputs(self) -> str | None:
+        """Return what changes when the computation would give other rows; None where that cannot be told."""
+        context, computed = self.context, computed_from(self.stream)
+        code, own = computed.code(), {stream.name for stream in self.streams}
+        changes = {}
+        for name in computed.after:
+            stream = name.removesuffix(ARCHIVE_SUFFIX)
+            last = stream.rpartition(".")[2]
+            full = f"{context.pipeline}.{last}" if last in own else stream
+            changes[full] = context.remembered.history.last_change(full, context.curated.name)
+        if code is None or None in changes.values():
+            return None
+        return json.dumps({"code": code, "changes": changes})
+
+    def _is_computed_from(self, inputs: str | None) -> bool:
+        """Tell whether the last computation was of the same tables; one that a person asks for is done anyway."""
+        is_asked_for = all(is_derived(stream) for stream in self.context.streams)
+        if inputs is None or is_asked_for or self.context.accept:
+            return False
+        return self.context.remembered.cursor(self.name).cursor == inputs
+
     def _built(self) -> pl.DataFrame:
         """Return what the pipeline's function makes of the tables. Raises ConfigError where a table is missing."""
         import polars as pl
 
         computed = computed_from(self.stream)
-        inputs = []
-        for name, table in zip(computed.after, computed.tables(self.streams), strict=True):
-            frames = list(self.context.curated.read(table))
-            if not frames:
-                raise ConfigError(
-                    f"{self.name}: there is no table {table} of stream {name} yet",
-                    next_step=f"Run {name} first.",
-                )
-            inputs.append(pl.concat(frames))
+        tables = computed.tables(self.streams)
+        inputs = [self._table(name, table) for name, table in zip(computed.after, tables, strict=True)]
         built = computed.build(*inputs)
         if not isinstance(built, pl.DataFrame):
             raise ConfigError(
@@ -76,6 +97,27 @@ class Derivation:
         if missing := [column for column in self.stream.key if column not in built.columns]:
             raise ConfigError(f"{self.name}: build gives no key column {', '.join(missing)}; found {built.columns}")
         return built
+
+    def _table(self, name: str, table: str) -> pl.DataFrame:
+        """Return the rows of a curated table; of an archive that nothing was put into yet, none."""
+        import polars as pl
+
+        frames = list(self.context.curated.read(table))
+        if frames:
+            frame = pl.concat(frames)
+        elif table.endswith(ARCHIVE_SUFFIX):
+            there = self._table(name, table.removesuffix(ARCHIVE_SUFFIX)).clear()
+            frame = there.with_columns(pl.lit(None, pl.String).alias(ARCHIVED_AT))
+        else:
+            raise ConfigError(
+                f"{self.name}: there is no table {table} of stream {name} yet",
+                next_step=f"Run {name} first.",
+            )
+        if ARCHIVED_AT in frame.columns and frame[ARCHIVED_AT].dtype == pl.String:
+            # SQLite keeps moments as text.
+            moment = pl.col(ARCHIVED_AT).str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", time_zone="UTC")
+            frame = frame.with_columns(moment)
+        return frame
 
     def _stage(self, frame: pl.DataFrame) -> str | None:
         context = self.context

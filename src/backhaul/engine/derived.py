@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backhaul.destinations.sql.dialect import ARCHIVE_SUFFIX
 from backhaul.errors import ConfigError
 from backhaul.model import (
     Artifact,
@@ -55,7 +58,22 @@ class Computed:
     def tables(self, streams: Iterable[Stream]) -> tuple[str, ...]:
         """Return the curated tables of `after`; streams are those of the own pipeline."""
         own = {stream.name: stream.target for stream in streams}
-        return tuple(own.get(name.rpartition(".")[2], name.rpartition(".")[2]) for name in self.after)
+        tables = []
+        for name in self.after:
+            last = name.rpartition(".")[2]
+            stream = last.removesuffix(ARCHIVE_SUFFIX)
+            tables.append(own.get(stream, stream) + last.removeprefix(stream))
+        return tuple(tables)
+
+    def code(self) -> str | None:
+        """Return what changes when `build` or a Python file beside it does; None where that cannot be told."""
+        code = getattr(self.build, "__code__", None)
+        if code is None or not Path(code.co_filename).is_file():
+            return None
+        digest = hashlib.sha256(f"{self.build.__qualname__}:{code.co_firstlineno}".encode())
+        for path in sorted(Path(code.co_filename).parent.glob("*.py")):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
 
     def _not_fetched(self) -> ConfigError:
         return ConfigError("a derived stream is computed from curated tables; it takes no file")
@@ -75,7 +93,10 @@ def Derived(
     """Return a stream that is computed after the others from their curated tables, by `build`.
 
     A row that the computation no longer gives is marked with `removed_at`; what a merge replaces stays in
-    `TABLE__archive`, so that the history can be read. Raises ConfigError for an empty `after`.
+    `TABLE__archive`, so that the history can be read. `after` may name the archive of a stream as well, as
+    `STREAM__archive`: the rows that merges have replaced, and in `_archived_at` when (UTC).
+    A run computes it if a table of `after` or the Python files beside `build` have changed since the last time;
+    naming it, as in `backhaul run system.NAME`, computes it in any case. Raises ConfigError for an empty `after`.
     """
     names = (after,) if isinstance(after, str) else tuple(after)
     if not names:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 from backhaul.engine.context import Interrupted, RunContext
 from backhaul.engine.events import AttemptFailed, OwnSession, Recovered, SessionFailed
 from backhaul.errors import BackhaulError, LoginRequired, SourceChanged, TransientError
 from backhaul.lake import LandingFolder
-from backhaul.model import Fetched, Landed, Session, Stream, Window
+from backhaul.model import Fetched, Landed, Origin, Session, Stream, Window
 from backhaul.retry import retried
 
 
@@ -76,7 +78,11 @@ class Fetcher:
     def _landing(self) -> LandingFolder:
         context = self.context
         landing = context.lake.landing(context.pipeline, self.stream.name)
-        return replace(landing, evidence=context.evidence / self.stream.name)
+        return replace(
+            landing,
+            evidence=context.evidence / self.stream.name,
+            kept_before=lambda origin: context.remembered.artifacts.is_kept(self.name, origin),
+        )
 
     def _stop_if_told(self) -> None:
         if self.context.stop.is_set():
@@ -89,7 +95,7 @@ class Fetcher:
         assert path is not None
         landing = self._landing()
         try:
-            return landing.adopt(path, name=path.name, window=window, prove=prove)
+            return landing.adopt(path, name=path.name, window=window, prove=prove, origin=_origin(path))
         except TransientError as error:
             raise SourceChanged(f"{path.name}: {error}", next_step="Download the file once more, by hand.") from None
 
@@ -115,3 +121,9 @@ class Fetcher:
                 message=str(error),
             )
         )
+
+
+def _origin(path: Path) -> Origin:
+    """Return where a file comes from that a person gave: it was made when it was last written to."""
+    changed_at = path.stat().st_mtime
+    return Origin(f"file:{path.name}@{changed_at}", datetime.fromtimestamp(changed_at, UTC))

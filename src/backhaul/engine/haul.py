@@ -6,18 +6,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from backhaul.engine.context import RunContext, Status, StreamResult, failure_event, status_of
 from backhaul.engine.deliver import Deliverer
 from backhaul.engine.events import ArtifactKept, BatchStaged, StreamDone, StreamStarted, Warned
 from backhaul.engine.fetch import Fetcher
-from backhaul.engine.ledger.tables import KEPT
+from backhaul.engine.ledger.tables import HELD, KEPT
 from backhaul.engine.stage import Staged, Stager
 from backhaul.engine.window import default_window, parse_window, past_part
 from backhaul.engine.words import counted
 from backhaul.errors import BackhaulError, CheckFailed, DeliveryError, SourceChanged
-from backhaul.model import Artifact, Counts, Landed, Stream, Window
+from backhaul.model import Artifact, Counts, Landed, Origin, Stream, Window
 
+NEWER_FILE = "Have a new file made there; the next run takes it. What was delivered before stays in service."
 RIGHT_FILE = "Check that it is a file of this stream; if it is, download it once more and feed it again."
 
 
@@ -81,6 +83,9 @@ class Haul:
     def _haul(self, window: Window | None) -> None:
         """Take the steps 4 to 9 of the design, after what an earlier run has left at any of them."""
         context, deliverer = self.context, deliverer_of(self.context, self.name, self.stream)
+        if context.fetch_only:
+            self._keep(self.fetcher.fetch(window).artifacts)
+            return
         if context.accept:
             self._warn_of_overtaken(context.ledger.history.overtaken(self.name))
             self._accept_held()
@@ -90,6 +95,8 @@ class Haul:
         self.left_over = deliverer.deliver_pending(left_over=True).counts
 
         fetched = self.fetcher.fetch(window)
+        if fetched.newest and not fetched.artifacts:
+            self._refuse_as_before(fetched.newest)
         self._keep(fetched.artifacts)
         refused: list[SourceChanged] = []
         held = self._stage_kept(on_refusal=refused.append)
@@ -104,6 +111,30 @@ class Haul:
             context.ledger.move_cursor(self.name, fetched.cursor, covered)
         if delivered.failures:
             raise self._still_pending(delivered.failures[0])
+        if fetched.newest:
+            self._refuse_stale(fetched.newest)
+
+    def _refuse_as_before(self, newest: Origin) -> None:
+        """Fail again if the newest file there is was refused or is held: what is delivered grows older meanwhile."""
+        stopped = self.context.ledger.artifacts.what_stops(self.name, newest.id)
+        if stopped is None:
+            return
+        state, reason = stopped
+        if state == HELD:
+            raise CheckFailed(f"{self.name}: held back: {reason}")
+        raise SourceChanged(f"{reason} (and nothing newer has come)", next_step=NEWER_FILE)
+
+    def _refuse_stale(self, newest: Origin) -> None:
+        """Fail if what the outside has is too old: the run itself did well, and yet people look at old data."""
+        context, most = self.context, self.stream.stale_after_h
+        age_h = (context.now - newest.made_at).total_seconds() / 3600
+        if most is not None and age_h > most:
+            made_at = newest.made_at.astimezone(ZoneInfo(context.timezone))
+            raise SourceChanged(
+                f"{self.name}: the newest file there is {age_h:,.0f} hours old, of {made_at:%Y-%m-%d %H:%M %Z};"
+                f" one was expected within {most:,.0f}",
+                next_step="See that the program that makes it runs, and that its files get here.",
+            )
 
     def _still_pending(self, failure: DeliveryError) -> DeliveryError:
         if self.context.is_stateless:
@@ -123,9 +154,9 @@ class Haul:
         }
         for batch in sorted(lost):
             context.ledger.lose_batch(batch)
-        for artifact in context.ledger.artifacts(self.name, context.lake.raw.folder, KEPT):
+        for artifact in context.ledger.artifacts.of(self.name, context.lake.raw.folder, KEPT):
             if not artifact.path.exists():
-                context.ledger.lose_artifact(artifact.id)
+                context.ledger.artifacts.lose(artifact.id)
         if lost:
             message = (
                 f"{counted(len(lost), 'batch', 'batches')} of an earlier run went with its disk;"
@@ -146,7 +177,7 @@ class Haul:
         context, raw = self.context, self.context.lake.of(self.stream).raw
         for number, file in enumerate(landed, start=1):
             kept = raw.keep(file)
-            artifact = context.ledger.keep_artifact(context.run, self.name, number, kept, kept.path)
+            artifact = context.ledger.artifacts.keep(context.run, self.name, number, kept, kept.path)
             context.emit(
                 ArtifactKept(
                     run=context.run,
@@ -164,7 +195,7 @@ class Haul:
         A file that is not what the stream expects is refused, and stays in raw for a replay.
         """
         context, held = self.context, None
-        for artifact in context.ledger.artifacts(self.name, context.lake.raw.folder, KEPT):
+        for artifact in context.ledger.artifacts.of(self.name, context.lake.raw.folder, KEPT):
             try:
                 if not artifact.path.exists():
                     raise SourceChanged(
@@ -174,7 +205,7 @@ class Haul:
                     )
                 held = self._stage(artifact) or held
             except SourceChanged as error:
-                context.ledger.refuse_artifact(artifact.id, str(error))
+                context.ledger.artifacts.refuse(artifact.id, str(error))
                 on_refusal(error)
         return held
 
@@ -224,7 +255,9 @@ def recorded(context: RunContext, name: str, stream: Stream, staged: Staged, art
     """Record a staged batch with its deliveries, tell of it, and return why it is held, if it is."""
     held = None if context.accept else staged.held_because
     destinations = [context.curated.name, *(each.name for each in stream.to)]
-    context.ledger.batch_staged(staged.batch, artifact, destinations, staged.rejected, held)
+    context.ledger.batch_staged(
+        staged.batch, artifact, destinations, staged.rejected, held, is_complete=stream.complete
+    )
     context.emit(
         BatchStaged(
             run=context.run,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from backhaul.engine.ledger import Ledger
 from backhaul.engine.ledger.kept_files import KeptFile
+from backhaul.errors import ConfigError
 from backhaul.lake import Lake
 from backhaul.model import Retention, Stream
 
@@ -135,18 +136,39 @@ class _StreamPruning:
 
 
 def _beyond(files: Sequence[KeptFile], retention: Retention, now: datetime) -> Iterator[KeptFile]:
-    """Yield the files, oldest first, that are older than retention's days or beyond its megabytes."""
+    """Yield the files, oldest first, that are older than retention's days, beyond its megabytes or its number.
+
+    What waits, was let go of or was repaired by hand takes no place of the newest: delivered files have them all.
+    """
     oldest, most_bytes = now - timedelta(days=retention.days), retention.megabytes * MEGABYTE
+    most_files = _most_files(retention)
     counted: set[str] = set()
+    newest: set[str] = set()
     size_bytes, is_beyond = 0, set()
     for each in reversed(files):
         # The same bytes take their place once, that of their newest file.
         if each.sha256 not in counted:
             counted.add(each.sha256)
             size_bytes += each.size_bytes
-        if size_bytes > most_bytes:
+        is_one_more = most_files is not None and len(newest) >= most_files and each.sha256 not in newest
+        if size_bytes > most_bytes or is_one_more:
             is_beyond.add(each.id)
+        if each.is_delivered:
+            newest.add(each.sha256)
     yield from (each for each in files if each.fetched_at < oldest or each.id in is_beyond)
+
+
+def _most_files(retention: Retention) -> int | None:
+    """Return how many files stay at most, None for any number; what a setting says is text.
+
+    Raises ConfigError for what is no number.
+    """
+    if retention.newest is None:
+        return None
+    said = str(retention.newest)
+    if not said.isdecimal():
+        raise ConfigError(f"retention: newest is {said!r}; it is a whole number, 0 or more")
+    return int(said)
 
 
 def _begun(run: str) -> datetime | None:

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from backhaul import __version__
-from backhaul.config import resolved
 from backhaul.destinations import Warehouse
 from backhaul.engine.context import Status, StreamResult, failure_event
 from backhaul.engine.deliver import Deliverer, as_merged
 from backhaul.engine.derived import is_derived
 from backhaul.engine.events import BatchStaged, RunEnded, RunStarted, StreamDone, Subscriber, Warned
+from backhaul.engine.filled import filled_without_sources
 from backhaul.engine.ledger.tables import DONE, PENDING, REFUSED
 from backhaul.engine.run import Installation, RunResult, Telling, check_key, new_run_id, outcome
 from backhaul.engine.stage import Stager
@@ -24,6 +23,7 @@ from backhaul.errors import BackhaulError, CheckFailed, ConfigError
 from backhaul.lake import Lake
 from backhaul.model import REMOVED_AT, ROW, Batch, Counts, Destination, Stream
 from backhaul.retry import Budget
+from backhaul.version import __version__
 
 ZONES = ("staging", "curated")
 
@@ -37,7 +37,7 @@ def replay_pipeline(
     merges all batches, oldest first, into an empty table and then what came of it into the real one, so that the
     counts say what the replay has changed. Raises AlreadyRunning.
     """
-    pipeline = resolved(target.pipeline, installation.settings)
+    pipeline = filled_without_sources(target.pipeline, installation.settings)
     streams = tuple(stream for stream in pipeline.streams if not is_derived(stream))
     if not streams:
         raise ConfigError(
@@ -133,9 +133,9 @@ class Replay:
         ledger = self.installation.ledger
         stager = Stager(self.name, self.stream, self.timezone, self.lake)
         failed: list[BackhaulError] = []
-        refused_before = {artifact.id for artifact in ledger.artifacts(self.name, self.lake.raw.folder, REFUSED)}
+        refused_before = {artifact.id for artifact in ledger.artifacts.of(self.name, self.lake.raw.folder, REFUSED)}
         wanted = set(ledger.kept_files.to_replay(self.name))
-        artifacts = [each for each in ledger.artifacts(self.name, self.lake.raw.folder) if each.id in wanted]
+        artifacts = [each for each in ledger.artifacts.of(self.name, self.lake.raw.folder) if each.id in wanted]
         for number, artifact in enumerate(artifacts, start=1):
             try:
                 self.lake.raw.verify(artifact.sha256)

@@ -73,7 +73,7 @@ class Reread:
         for entry in entries:
             place = (entry.artifact, "" if entry.artifact else entry.batch)
             places.setdefault(place, {})[entry.id] = entry
-        artifacts = {each.id: each for each in self.ledger.artifacts(self.name, self.lake.raw.folder)}
+        artifacts = {each.id: each for each in self.ledger.artifacts.of(self.name, self.lake.raw.folder)}
         for (artifact, batch), some in places.items():
             try:
                 with ours_alone(self.name):

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backhaul import __version__
 from backhaul.engine.context import Status, StreamResult, failure_event, status_of
 from backhaul.engine.deliver import Deliverer
 from backhaul.engine.events import BatchStaged, RunEnded, RunStarted, StreamDone, Subscriber, Warned
@@ -29,6 +28,7 @@ from backhaul.engine.words import counted
 from backhaul.errors import BackhaulError, CheckFailed, ConfigError
 from backhaul.model import ROW, Artifact, Counts, Destination, Stream
 from backhaul.retry import Budget
+from backhaul.version import __version__
 
 if TYPE_CHECKING:
     import polars as pl
@@ -187,7 +187,7 @@ class _Work:
 
     def _left_over(self) -> tuple[list[str], list[str]]:
         """Stage what a killed repair has kept; return the batches, and why a check holds some of them back."""
-        kept = self.ledger.artifacts(self.name, self.reread.lake.raw.folder, KEPT)
+        kept = self.ledger.artifacts.of(self.name, self.reread.lake.raw.folder, KEPT)
         staged = [self._stage_repaired(artifact) for artifact in kept if artifact.is_repair]
         return [each.batch.id for each in staged], [each.held_because for each in staged if each.held_because]
 
@@ -264,7 +264,7 @@ class _Work:
             [content.getvalue()], name="repaired rows.parquet", window=None, prove=lambda path: None
         )
         kept, ids = lake.raw.keep(landed), rows[ID].to_list()
-        return self.ledger.keep_artifact(self.run, self.name, 1, kept, kept.path, repairs=ids)
+        return self.ledger.artifacts.keep(self.run, self.name, 1, kept, kept.path, repairs=ids)
 
     def _stage_repaired(self, artifact: Artifact) -> Staged:
         staged = self.reread.stager.stage(artifact, artifact.id)

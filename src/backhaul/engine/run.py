@@ -14,14 +14,14 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import Lock
 
-from backhaul import __version__
-from backhaul.config import resolved, says_yes
+from backhaul.config import says_yes
 from backhaul.destinations import Warehouse
 from backhaul.engine.announce import Announcer
 from backhaul.engine.context import RunContext, Status, StreamResult, failure_event
 from backhaul.engine.derive import Derivation
 from backhaul.engine.derived import is_derived
 from backhaul.engine.events import Event, RunEnded, RunStarted, Subscriber, Warned
+from backhaul.engine.filled import filled, filled_without_sources, heard
 from backhaul.engine.haul import Haul
 from backhaul.engine.ledger import Ledger
 from backhaul.engine.lock import pipeline_lock
@@ -38,6 +38,7 @@ from backhaul.model import Counts, Stream
 from backhaul.retry import Budget
 from backhaul.sealing import Seal, key_from
 from backhaul.sessions.vault import Vault
+from backhaul.version import __version__
 
 CURATED = "curated"
 LEDGER_URL, WAREHOUSE_URL = "BACKHAUL_LEDGER_URL", "BACKHAUL_WAREHOUSE_URL"
@@ -107,6 +108,7 @@ class RunOptions:
     individual_sessions: bool = False
     wait: bool = False
     automated: bool = False
+    fetch_only: bool = False
     budget: Budget = Budget()
 
 
@@ -139,7 +141,7 @@ def run_pipeline(
     Raises ConfigError before anything starts, AlreadyRunning, and KeyboardInterrupt after recording the run as
     interrupted.
     """
-    pipeline = resolved(target.pipeline, installation.settings)
+    pipeline, unheard = _filled(target.pipeline, installation.settings, options)
     streams = tuple(pipeline.streams)
     _check(target.name, streams, options)
     check_key(target.name, streams, installation)
@@ -153,7 +155,11 @@ def run_pipeline(
         tell = Telling([place.ledger.record, *subscribers])
         context = _context(target.name, pipeline, installation, place, options, run, tell, clock())
         context.lake.clear_landing(target.name)
-        if pipeline.notify and not options.dry_run and not says_yes(installation.settings, NO_NOTIFICATIONS):
+        if unheard:
+            have = "has" if len(unheard) == 1 else "have"
+            message = f"nobody is told of this run: {', '.join(unheard)} {have} no value"
+            tell(Warned(run=run, message=message))
+        if pipeline.notify and not options.dry_run and not options.fetch_only:
             announcer = Announcer(
                 name=target.name,
                 run=run,
@@ -167,6 +173,19 @@ def run_pipeline(
             stack.callback(announcer.finish)
             tell.add(announcer)
         return _recorded_run(context, streams, options)
+
+
+def _filled(pipeline: Pipeline, settings: dict[str, str], options: RunOptions) -> tuple[Pipeline, list[str]]:
+    """Return the pipeline as this run uses it, and the settings for want of which somebody is not told.
+
+    A file that a person gives needs no source, and it is read also where nobody can be told yet.
+    """
+    if says_yes(settings, NO_NOTIFICATIONS):
+        pipeline = replace(pipeline, notify=())
+    if options.file is None:
+        return filled(pipeline, settings), []
+    pipeline, unheard = heard(pipeline, settings)
+    return filled_without_sources(pipeline, settings), unheard
 
 
 def _context(
@@ -201,6 +220,7 @@ def _context(
         dry_run=options.dry_run,
         accept=options.accept,
         individual_sessions=options.individual_sessions,
+        fetch_only=options.fetch_only,
         is_stateless=installation.is_stateless,
         streams=tuple(pipeline.streams),
         memory=installation.ledger if options.dry_run else None,
@@ -248,6 +268,8 @@ def _close(context: RunContext, status: str, exit_code: int, started: float) -> 
 
 def _haul_all(context: RunContext, streams: tuple[Stream, ...]) -> list[StreamResult]:
     """Haul what is fetched, then compute what is derived from it, in the order of the pipeline."""
+    if context.fetch_only:
+        streams = tuple(stream for stream in streams if not is_derived(stream))
     fetched = tuple(stream for stream in streams if not is_derived(stream))
     results = _haul_side_by_side(context, fetched)
     for stream in streams:
@@ -322,10 +344,12 @@ def new_run_id(now: datetime) -> str:
 
 def _check(name: str, streams: tuple[Stream, ...], options: RunOptions) -> None:
     if options.file:
-        if len(streams) != 1:
-            names = ", ".join(f"{name}.{stream.name}" for stream in streams)
+        fetched = [stream for stream in streams if not is_derived(stream)]
+        if len(fetched) != 1:
+            names = ", ".join(f"{name}.{stream.name}" for stream in fetched)
             raise ConfigError(
-                f"--file feeds one stream; {name} has {len(streams)}", next_step=f"Name one of: {names}."
+                f"--file feeds one stream; {name} has {len(fetched)}",
+                next_step=f"Name one of: {names}." if fetched else "A derived stream is computed; it takes no file.",
             )
         if not options.file.is_file():
             raise ConfigError(f"--file {options.file}: there is no such file")

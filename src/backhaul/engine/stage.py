@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -115,7 +115,8 @@ class Stager:
             writer.add(judged.good)
 
     def _transformed(self, artifact: Artifact, tally: _Tally) -> Iterator[pl.DataFrame]:
-        for parsed in self.stream.source.parse(self.stream, artifact):
+        heard = replace(artifact, remark=tally.remarks.append)
+        for parsed in self.stream.source.parse(self.stream, heard):
             self._refuse_own_column(parsed, f"the file {artifact.name}")
             frame = as_utc(parsed.with_row_index(ROW, offset=tally.rows + 1), self.timezone)
             tally.rows += frame.height
@@ -205,11 +206,13 @@ class _Tally:
     rejected: list[Rejected] = field(default_factory=list)
     warned: Counter[str] = field(default_factory=Counter)
     stopped: Counter[str] = field(default_factory=Counter)
+    remarks: list[str] = field(default_factory=list)
 
     def warnings(self) -> list[str]:
         put_aside = Counter(each.check for each in self.rejected)
         rejected = [f"{counted(number, 'row')} rejected: {check}" for check, number in put_aside.items()]
-        return rejected + [f"{counted(number, 'row')}: {check}" for check, number in self.warned.items()]
+        warned = [f"{counted(number, 'row')}: {check}" for check, number in self.warned.items()]
+        return [*self.remarks, *rejected, *warned]
 
     def reasons(self) -> list[str]:
         return [f"{counted(number, 'row')}: {check}" for check, number in self.stopped.items()]

@@ -35,6 +35,13 @@ class Target:
     pipeline: Pipeline
 
 
+def bundled_systems() -> Path:
+    """Return the folder of the systems that backhaul brings: inside the wheel, or beside src in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "_systems"
+    return inside if inside.is_dir() else package.parents[1] / "systems"
+
+
 def system_names(folder: Path) -> list[str]:
     """Return the systems below folder (`systems/`), sorted."""
     if not folder.is_dir():

@@ -38,6 +38,7 @@ class FileKind(StrEnum):
     XLS = "xls"
     PDF = "pdf"
     JSON = "json"
+    PGDUMP = "pgdump"
     UNKNOWN = "unknown"
     EMPTY = "empty"
 
@@ -53,6 +54,8 @@ def kind_of(path: Path) -> FileKind:
         return _kind_of_zip(path)
     if head.startswith((_OLE, *_BIFF)):
         return FileKind.XLS
+    if head.startswith(b"PGDMP"):
+        return FileKind.PGDUMP
     if b"%PDF-" in head[:1024]:
         return FileKind.PDF
     return _kind_of_text(head)

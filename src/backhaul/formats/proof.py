@@ -56,6 +56,10 @@ def prove(path: Path) -> None:
             from backhaul.formats.pdf_proof import check_pdf
 
             check_pdf(path)
+        case FileKind.PGDUMP:
+            from backhaul.formats.pgdump import prove_archive
+
+            prove_archive(path)
         case kind:
             refuse(path, kind)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backhaul.errors import SourceChanged
 from backhaul.formats.kinds import FileKind, kind_of
 from backhaul.formats.proof import check_workbook, refuse
 from backhaul.formats.text import layout_of
@@ -55,10 +56,22 @@ def read_table(path: Path, *, text_columns: tuple[str, ...] = ()) -> Iterator[pl
             from backhaul.formats.pdf_table import pdf_frames
 
             yield from pdf_frames(path, text_columns)
+        case FileKind.PGDUMP:
+            _refuse_archive(path)
         case FileKind.DELIMITED:
             yield from _delimited_frames(path, text_columns)
         case kind:
             refuse(path, kind)
+
+
+def _refuse_archive(path: Path) -> None:
+    from backhaul.formats.pgdump import Archive
+
+    tables = len(Archive.open(path).tables)
+    raise SourceChanged(
+        f"{path.name}: a PostgreSQL archive of {tables} tables, where one table is expected",
+        next_step="Declare the stream with the tables it reads: `tables=[ArchiveTable(...)]`.",
+    )
 
 
 def _delimited_frames(path: Path, text_columns: tuple[str, ...]) -> Iterator[pl.DataFrame]:

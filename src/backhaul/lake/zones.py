@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,9 +52,14 @@ class Lake:
     def clear_landing(self, pipeline: str) -> None:
         """Remove what an interrupted run of this pipeline left in landing: never kept, it is fetched anew.
 
-        What any killed process had opened of sealed files is removed as well.
+        The part of a large file that was cut off stays for some days: the next run goes on with it. What any killed
+        process had opened of sealed files is removed as well.
         """
-        shutil.rmtree(self.root / "landing" / pipeline, ignore_errors=True)
+        folder = self.root / "landing" / pipeline
+        with contextlib.suppress(OSError):
+            for stream in folder.iterdir():
+                LandingFolder(stream).clear()
+            folder.rmdir()
         self.opened.clear()
 
     @property

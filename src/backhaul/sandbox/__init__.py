@@ -1,5 +1,7 @@
 """Stand-ins of outside services, over real sockets, for `backhaul demo` and for tests."""
 
+from backhaul.sandbox.dropbox.faults import DropboxFault, PlannedDropboxFault
+from backhaul.sandbox.dropbox.service import SandboxDropbox
 from backhaul.sandbox.office.data import BUSY_DAY, KEYS
 from backhaul.sandbox.office.exports import Variant
 from backhaul.sandbox.office.faults import Fault, PlannedFault
@@ -18,12 +20,15 @@ __all__ = [
     "KEYS",
     "Book",
     "CallKind",
+    "DropboxFault",
     "Fault",
+    "PlannedDropboxFault",
     "PlannedFault",
     "PlannedTelegramFault",
     "RecordedCall",
     "RenderFault",
     "SandboxBackOffice",
+    "SandboxDropbox",
     "SandboxRender",
     "SandboxSheets",
     "SandboxTelegram",

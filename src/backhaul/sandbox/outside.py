@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 
+from backhaul.engine.systems import bundled_systems
+from backhaul.sandbox.dropbox.service import SandboxDropbox
 from backhaul.sandbox.office.server import SandboxBackOffice
 from backhaul.sandbox.sheets.book import Book
 from backhaul.sandbox.sheets.server import SandboxSheets
@@ -18,22 +21,40 @@ SHEETS = {
 }
 """The spreadsheets of system A: the setting that names each, and its title."""
 
+STAFF, OWNER = 7_000_011, 7_000_012
+"""The Telegram ids of two people of the shop."""
+
 
 class Outside:
-    """A back office, Google Sheets with empty spreadsheets shared with a robot, and a Telegram group; in a `with`."""
+    """All that the bundled systems talk to; runs between `with` and its end.
+
+    A back office, Google Sheets with empty spreadsheets shared with a robot, a Dropbox with the shop's backup of
+    yesterday, and a Telegram with a group, a bot and two people of the shop.
+    """
 
     def __init__(self, office: SandboxBackOffice | None = None) -> None:
         self.office = office or SandboxBackOffice()
         self.sheets = SandboxSheets()
+        self.dropbox = SandboxDropbox()
         self.telegram = SandboxTelegram()
         self.books: dict[str, Book] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Outside:
-        for service in (self.office, self.sheets, self.telegram):
+        for service in (self.office, self.sheets, self.dropbox, self.telegram):
             self._stack.enter_context(service)
         self.books = {name: self.sheets.add_spreadsheet(title) for name, title in SHEETS.items()}
+        self.telegram.add_person(STAFF, name="Sari")
+        self.telegram.add_person(OWNER, name="Hadi")
+        self.upload_backup(0)
         return self
+
+    def upload_backup(self, day: int) -> None:
+        """Put the shop's backup into its folder, as the shop's computer does at night: 0 yesterday's, 1 today's."""
+        sample = sorted((bundled_systems() / "toko" / "sample").glob("*.i5bu"))[day]
+        uploaded = datetime.now(UTC) - timedelta(days=1 - day)
+        name = f"i5_TOKO_{uploaded:%Y%m%d}.i5bu"
+        self.dropbox.put_file(name, sample.read_bytes(), server_modified=uploaded)
 
     def __exit__(
         self,
@@ -53,6 +74,10 @@ class Outside:
             "GOOGLE_SERVICE_ACCOUNT_JSON": self.sheets.service_account(),
             "GOOGLE_API_URL": self.sheets.url,
             **{name: book.url for name, book in self.books.items()},
+            **self.dropbox.settings,
+            "TELEGRAM_BOT_TOKEN": self.telegram.token,
+            "ALLOWED_USERS": str(STAFF),
+            "OWNER_USERS": str(OWNER),
             "TELEGRAM_TOKEN": self.telegram.token,
             "TELEGRAM_CHAT_ID": str(self.telegram.chat_id),
             "TELEGRAM_API_URL": self.telegram.url,

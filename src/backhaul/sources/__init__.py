@@ -2,5 +2,7 @@
 
 from backhaul.sources.back_office import BackOffice
 from backhaul.sources.drop_folder import DropFolder
+from backhaul.sources.dropbox.tables import ArchiveTable
+from backhaul.sources.dropbox_folder import DropboxFolder
 
-__all__ = ["BackOffice", "DropFolder"]
+__all__ = ["ArchiveTable", "BackOffice", "DropFolder", "DropboxFolder"]

@@ -12,7 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from backhaul.config import Setting, Text, text
+from backhaul.config import Setting, Text, home, text
 from backhaul.errors import ConfigError, SourceChanged, TransientError
 from backhaul.model import Artifact, Fetched, Landed, Landing, Session, Stream, StreamOptions, Vault, Window
 
@@ -60,7 +60,7 @@ class DropFolder:
 
     def open(self, vault: Vault) -> Session:
         """Return the folder. Raises TransientError if it is not there, ConfigError if it is none."""
-        folder = Path(text(self.path)).expanduser()
+        folder = home() / Path(text(self.path)).expanduser()
         if folder.exists() and not folder.is_dir():
             raise ConfigError(f"{folder} is not a folder", next_step="Name the folder that the files are put into.")
         _refuse_missing(folder)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _FORMULA = r"^'*[=+\-@\t\r]"
+_DECIMALS = r"^-?(0|[1-9]\d*)\.\d+$"
 _NUMBER = r"^(-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?|NaN|-?inf)$"
 
 
@@ -35,12 +36,22 @@ def _text(name: str, dtype: pl.DataType, timezone: str, *, guarded: bool) -> pl.
 def is_different(there: str, now: str, dtype: pl.DataType) -> pl.Expr:
     """Return whether column `there` of the file holds another value than column `now`, both text.
 
-    A fraction may be written in several ways: "5" is 5.0.
+    A fraction may be written in several ways: "5" is 5.0. Money may have more decimals than before: "5" is 5.00.
     """
     import polars as pl
 
     differs = pl.col(there).ne_missing(pl.col(now))
+    if isinstance(dtype, pl.Decimal):
+        return differs & _without_zeros(there).ne_missing(_without_zeros(now))
     if dtype != pl.Float64:
         return differs
     number = pl.when(pl.col(there).str.contains(_NUMBER)).then(pl.col(there)).cast(pl.Float64, strict=False)
     return differs & (number.is_null() | number.ne_missing(pl.col(now).cast(pl.Float64, strict=False)))
+
+
+def _without_zeros(name: str) -> pl.Expr:
+    """Return column name, text, its decimals without the zeros at their end."""
+    import polars as pl
+
+    column, trimmed = pl.col(name), pl.col(name).str.strip_chars_end("0").str.strip_chars_end(".")
+    return pl.when(column.str.contains(_DECIMALS)).then(trimmed).otherwise(column)

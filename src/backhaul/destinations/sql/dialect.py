@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 INSERTED, UPDATED = "_inserted_run", "_updated_run"
 ARCHIVED, ARCHIVED_AT = "_archived_by", "_archived_at"
+BOOKKEEPING = (INSERTED, UPDATED, ARCHIVED, ARCHIVED_AT)
+"""Columns that no batch may bring: ours, in every table or its archive."""
+
 RECEIPTS = "_backhaul_receipts"
 ARCHIVE_SUFFIX, KEY_SUFFIX = "__archive", "__key"
 STAGE, KEYS = "_backhaul_stage", "_backhaul_keys"

@@ -34,11 +34,17 @@ def all_new(dialect: Dialect, batch: Batch, key: tuple[str, ...]) -> Changes:
     return Changes(batch, classes, tuple(refused))
 
 
+def unstored(dialect: Dialect, stream: Stream, batch: Batch) -> Changes:
+    """Return what there is to do where not even a database is there. Raises as `compared` does."""
+    KeyedTable.of(dialect, None, stream).fitted(batch.schema())
+    return all_new(dialect, batch, stream.key)
+
+
 def compared(dialect: Dialect, connection: Connection, stream: Stream, batch: Batch) -> Changes:
     """Classify each row of batch against the table, and count the rows that a complete batch lacks."""
     import polars as pl
 
-    table = KeyedTable.reflect(dialect, connection, stream.target, stream.key, is_complete=stream.complete)
+    table = KeyedTable.of(dialect, connection, stream)
     kinds = table.fitted(batch.schema())
     if not table.exists or table.is_empty(connection):
         return all_new(dialect, batch, stream.key)
@@ -56,7 +62,7 @@ def compared(dialect: Dialect, connection: Connection, stream: Stream, batch: Ba
 def merged(dialect: Dialect, connection: Connection, stream: Stream, changes: Changes) -> Counts:
     """Merge the new and updated rows, and mark the removed ones; in the caller's transaction."""
     schema = changes.batch.schema()
-    before = KeyedTable.reflect(dialect, connection, stream.target, stream.key, is_complete=stream.complete)
+    before = KeyedTable.of(dialect, connection, stream)
     if not before.exists and not changes.batch.rows:
         return changes.counts
     kinds = before.fitted(schema)

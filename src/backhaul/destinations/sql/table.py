@@ -10,6 +10,7 @@ from backhaul.destinations.sql.dialect import (
     ARCHIVE_SUFFIX,
     ARCHIVED,
     ARCHIVED_AT,
+    BOOKKEEPING,
     INSERTED,
     KEY_SUFFIX,
     KEYS,
@@ -21,8 +22,8 @@ from backhaul.destinations.sql.dialect import (
     quoted,
 )
 from backhaul.destinations.sql.kinds import MOMENT, TEXT, UNKNOWN, Form, Kind, kind_of_dtype, widened
-from backhaul.errors import DeliveryError
-from backhaul.model import REMOVED_AT
+from backhaul.errors import ConfigError, DeliveryError
+from backhaul.model import REMOVED_AT, Stream
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,7 +35,7 @@ class KeyedTable:
     """A table as it is (columns by name with their kinds; none if it does not exist) and the key it is merged by.
 
     With `is_complete`, its batches hold everything, and rows that they lack are marked in REMOVED_AT, a column that
-    is made when it is first needed.
+    is made when it is first needed. `history` are the columns whose change archives a row, none is all.
     `is_fresh` is a table that this transaction has made: nobody else has rows in it.
     """
 
@@ -43,12 +44,23 @@ class KeyedTable:
     key: tuple[str, ...]
     columns: dict[str, Kind]
     is_complete: bool = False
+    history: tuple[str, ...] = ()
     is_fresh: bool = False
 
     @classmethod
-    def reflect(
-        cls, dialect: Dialect, connection: Connection, name: str, key: tuple[str, ...], *, is_complete: bool = False
-    ) -> KeyedTable:
+    def of(cls, dialect: Dialect, connection: Connection | None, stream: Stream) -> KeyedTable:
+        """Return the table of stream; where there is no database to connect to, it does not exist.
+
+        Raises DeliveryError if it exists but lacks a key column.
+        """
+        key, is_complete, history = stream.key, stream.complete, stream.history
+        if connection is None:
+            return cls(dialect, stream.target, key, {}, is_complete, history)
+        there = cls.reflect(dialect, connection, stream.target, key)
+        return replace(there, is_complete=is_complete, history=history)
+
+    @classmethod
+    def reflect(cls, dialect: Dialect, connection: Connection, name: str, key: tuple[str, ...]) -> KeyedTable:
         """Read the table's columns. Raises DeliveryError if it exists but lacks a key column."""
         columns = dialect.columns(connection, name)
         absent = [each for each in key if columns and each not in columns]
@@ -57,7 +69,7 @@ class KeyedTable:
                 f"table {name} exists but has no key column {', '.join(absent)}; it has {list(columns)}",
                 next_step="Name another table with table=, or rename the table's column.",
             )
-        return cls(dialect, name, key, columns, is_complete)
+        return cls(dialect, name, key, columns)
 
     @property
     def exists(self) -> bool:
@@ -82,13 +94,14 @@ class KeyedTable:
         """Return the kind that each column of a batch with this schema has after its merge, in the batch's order.
 
         Key columns of an existing table and columns of a type that only the database knows keep their kind.
-        Raises DeliveryError for names that the table cannot hold.
+        Raises DeliveryError for names that the table cannot hold, ConfigError for a history that it cannot have.
         """
         self.dialect.refuse_names(self.name, schema)
         self._refuse_foreign_marks()
+        self._refuse_unknown_history(schema)
         folded = self.dialect.folded
         by_folded: dict[str, str] = {folded(name): name for name in self.columns}
-        own = (INSERTED, UPDATED, REMOVED_AT) if self.is_complete else (INSERTED, UPDATED)
+        own = (*BOOKKEEPING, REMOVED_AT) if self.is_complete else BOOKKEEPING
         kinds: dict[str, Kind] = {}
         for name, dtype in schema.items():
             known = by_folded.setdefault(folded(name), name)
@@ -125,7 +138,10 @@ class KeyedTable:
 
         A row that was marked as removed and is back differs, too.
         """
-        compared, names = self.dialect.compared, self.values(kinds)
+        return self._differs(kinds, self.values(kinds))
+
+    def _differs(self, kinds: dict[str, Kind], names: list[str]) -> str:
+        compared = self.dialect.compared
         there = ", ".join(compared(self.comparable(name, kinds[name]), kinds[name]) for name in names)
         here = ", ".join(compared(f"s.{quoted(name)}", kinds[name]) for name in names)
         conditions = [f"({there}) {self.dialect.differs} ({here})"] if names else []
@@ -178,9 +194,13 @@ class KeyedTable:
             self.dialect.create(connection, self.archive, columns, ())
 
     def archive_replaced(self, connection: Connection, kinds: dict[str, Kind], batch_id: str) -> None:
-        """Copy each row that differs from its staged row into the archive table; kinds as in `differs`."""
+        """Copy each row that differs from its staged row into the archive table; kinds as in `differs`.
+
+        With a history, those that differ in one of its columns; what a row was while it was removed is one as well.
+        """
+        names = [name for name in self.values(kinds) if not self.history or name in self.history]
         staged = f"JOIN {self.dialect.temporary}.{STAGE} s ON {self.on_key()}"
-        self._archive(connection, f"{staged} WHERE {self.differs(kinds)}", batch_id)
+        self._archive(connection, f"{staged} WHERE {self._differs(kinds, names)}", batch_id)
 
     def archive_gone(self, connection: Connection, batch_id: str) -> None:
         """Copy each row that is `gone` into the archive table."""
@@ -203,6 +223,24 @@ class KeyedTable:
             raise DeliveryError(
                 f"table {self.name}: column {REMOVED_AT!r} is of another type than ours, a date with time",
                 next_step="Rename it in the table, or name another table with table=.",
+            )
+
+    def _refuse_unknown_history(self, schema: dict[str, pl.DataType]) -> None:
+        """Raise ConfigError for a column of the history that neither the batch nor the table has, or of the key.
+
+        A batch without any column tells nothing.
+        """
+        unknown = [name for name in self.history if schema and name not in schema and name not in self.columns]
+        if unknown:
+            raise ConfigError(
+                f"table {self.name}: history names {', '.join(map(repr, unknown))}, which its rows do not have;"
+                f" they have {', '.join(schema)}",
+                next_step="Correct history= of the stream.",
+            )
+        if keys := [name for name in self.history if name in self.key]:
+            raise ConfigError(
+                f"table {self.name}: history names {', '.join(map(repr, keys))} of the key, which never changes",
+                next_step="Name other columns in history= of the stream.",
             )
 
     def _fit_column(self, connection: Connection, name: str, kind: Kind) -> None:

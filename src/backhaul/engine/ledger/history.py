@@ -116,6 +116,38 @@ class History:
         mine = sa.and_(table.c.pipeline == pipeline, table.c.created_at >= moment.astimezone(UTC).isoformat())
         return self._file.rows(sa.select(table.c.created_at, table.c.state).where(mine))
 
+    def last_change(self, stream: str, destination: str) -> str | None:
+        """Return when a destination's rows of a stream last changed, as the ledger words it; None if never.
+
+        `stream` is a full name, or one without its pipeline: `system.stream`.
+        """
+        table = t.deliveries
+        first, _, last = stream.rpartition(".")
+        inner = sa.and_(
+            table.c.stream.startswith(f"{first}.", autoescape=True),
+            table.c.stream.endswith(f".{last}", autoescape=True),
+        )
+        has_changed = table.c.new + table.c.updated + table.c.removed > 0
+        query = sa.select(sa.func.max(table.c.changed_at).label("at")).where(
+            table.c.state == DONE,
+            table.c.destination == destination,
+            has_changed,
+            sa.or_(table.c.stream == stream, inner) if first else table.c.stream == stream,
+        )
+        rows = self._file.rows(query)
+        return rows[0]["at"] if rows else None
+
+    def data_of(self, stream: str) -> datetime | None:
+        """Return when the newest delivered file of a stream was made (UTC), or None where that is not known."""
+        files, batches = t.artifacts, t.batches
+        query = (
+            sa.select(sa.func.max(files.c.made_at).label("at"))
+            .join(batches, batches.c.artifact == files.c.id)
+            .where(files.c.stream == stream, batches.c.state == DONE)
+        )
+        rows = self._file.rows(query)
+        return datetime.fromisoformat(rows[0]["at"]) if rows and rows[0]["at"] else None
+
     def rebuilt_batches(self, stream: str) -> set[str]:
         """Return the ids of the batches that came from no file: a replay made them of all others."""
         table = t.batches

@@ -1,4 +1,4 @@
-"""The kept files of a stream as retention looks at them: their age, their size, and what still waits for them."""
+"""The kept files of a stream as retention and people look at them: their age, their size, what waits for them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from backhaul.engine.ledger.tables import (
     PENDING,
     PRUNED,
     REFUSED,
+    REPAIR,
     REPLACED,
     STAGED,
 )
@@ -28,17 +29,41 @@ from backhaul.engine.ledger.tables import (
 NOT_STAGED, NOT_DELIVERED, NOT_GOOD, NOT_READ = "not staged", "not delivered", "rows in quarantine", "refused"
 """Why a file may not go yet."""
 
+DELIVERED, LET_GO = "delivered", "let go of"
+"""What else may be said of one."""
+
 
 @dataclass(frozen=True)
 class KeptFile:
-    """One kept file; `waits` says why it may not go yet, None if it may."""
+    """One kept file; `waits` says why it may not go yet, None if it may.
+
+    `made_at` is when the place it came from got it, None where that is not known. `reason` is why it was refused or
+    is held back. `is_delivered` tells a file whose rows are everywhere from one that was let go of, or that holds
+    rows repaired by a person.
+    """
 
     id: str
+    name: str
     sha256: str
     size_bytes: int
     fetched_at: datetime
+    made_at: datetime | None
+    days: str | None
     batches: tuple[str, ...]
     waits: str | None
+    reason: str | None
+    is_dismissed: bool
+    is_repair: bool
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether it is a fetched file whose rows have arrived everywhere."""
+        return self.waits is None and not self.is_dismissed and not self.is_repair
+
+    @property
+    def state(self) -> str:
+        """How far it is, in words: why it waits, else that it is delivered or was let go of."""
+        return self.waits or (LET_GO if self.is_dismissed else DELIVERED)
 
 
 class KeptFiles:
@@ -52,18 +77,27 @@ class KeptFiles:
         table = t.artifacts
         query = sa.select(table).where(table.c.stream == stream, table.c.state.not_in((PRUNED, LOST)))
         batches: dict[str, list[str]] = {}
+        reasons: dict[str, str] = {}
         for row in self._file.rows(sa.select(t.batches).where(t.batches.c.stream == stream)):
             if row["artifact"]:
                 batches.setdefault(row["artifact"], []).append(row["id"])
+                if row["state"] == HELD:
+                    reasons[row["artifact"]] = row["reason"]
         undelivered, quarantined = self._undelivered(stream), self._quarantined(stream)
         return [
             KeptFile(
                 id=row["id"],
+                name=row["name"],
                 sha256=row["sha256"],
                 size_bytes=row["size_bytes"],
                 fetched_at=datetime.fromisoformat(row["fetched_at"]),
+                made_at=datetime.fromisoformat(row["made_at"]) if row["made_at"] else None,
+                days=_days(row),
                 batches=tuple(batches.get(row["id"], ())),
                 waits=_waits(row, undelivered, quarantined),
+                reason=row["reason"] if row["state"] == REFUSED else reasons.get(row["id"]),
+                is_dismissed=row["state"] == DISMISSED,
+                is_repair=row["origin"] == REPAIR,
             )
             for row in self._file.rows(query.order_by(table.c.number))
         ]
@@ -166,6 +200,11 @@ def still_whole_since(stream: str) -> sa.ColumnElement[bool]:
 
 def _was_staged() -> sa.ColumnElement[bool]:
     return sa.exists().where(t.batches.c.artifact == t.artifacts.c.id).correlate(t.artifacts)
+
+
+def _days(row: dict[str, Any]) -> str | None:
+    start, end = row["window_start"], row["window_end"]
+    return start if start == end else f"{start}..{end}"
 
 
 def _waits(row: dict[str, Any], undelivered: Collection[str], quarantined: Collection[str]) -> str | None:

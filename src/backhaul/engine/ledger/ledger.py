@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from backhaul.engine.events import Event
 from backhaul.engine.ledger import tables as t
 from backhaul.engine.ledger.alerts import Alerts
+from backhaul.engine.ledger.artifacts import Artifacts
 from backhaul.engine.ledger.file import LedgerFile
 from backhaul.engine.ledger.history import History
 from backhaul.engine.ledger.kept_files import KeptFiles, still_whole_since
@@ -27,18 +28,14 @@ from backhaul.engine.ledger.rejects import Rejects, as_they_were, carry_over, cl
 from backhaul.engine.ledger.tables import (
     DONE,
     HELD,
-    KEPT,
     LOST,
     PART,
     PENDING,
-    REFUSED,
-    REPAIR,
-    REPAIRED,
     REPLACED,
     REQUEUED,
     STAGED,
 )
-from backhaul.model import Artifact, Batch, Counts, Landed, Rejected, Window
+from backhaul.model import Batch, Counts, Rejected, Window
 
 
 @dataclass(frozen=True)
@@ -85,6 +82,11 @@ class Ledger:
     def rejects(self) -> Rejects:
         """The rows in quarantine."""
         return Rejects(self._file)
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """The kept files on their way to becoming batches."""
+        return Artifacts(self._file)
 
     @property
     def kept_files(self) -> KeptFiles:
@@ -174,54 +176,6 @@ class Ledger:
         with self._file.transaction() as db:
             db.execute(t.stream_runs.insert().values(run=run, stream=stream, **asdict(counts), **facts))
 
-    def keep_artifact(
-        self, run: str, stream: str, number: int, landed: Landed, path: Path, repairs: Collection[int] = ()
-    ) -> Artifact:
-        """Record a kept file as waiting to be staged; of repaired rows, close those that it repairs (their ids)."""
-        window, fetched_at = landed.window, datetime.now(UTC)
-        artifact = Artifact(
-            id=f"{run}.{stream.rsplit('.', 1)[-1]}.{number}",
-            path=path,
-            name=landed.name,
-            sha256=landed.sha256,
-            size_bytes=landed.size_bytes,
-            window=window,
-            fetched_at=fetched_at,
-            is_repair=bool(repairs),
-        )
-        with self._file.transaction() as db:
-            db.execute(
-                t.artifacts.insert().values(
-                    id=artifact.id,
-                    run=run,
-                    stream=stream,
-                    name=landed.name,
-                    sha256=landed.sha256,
-                    size_bytes=landed.size_bytes,
-                    window_start=window and window.start.isoformat(),
-                    window_end=window and window.end.isoformat(),
-                    timezone=window and window.timezone,
-                    fetched_at=fetched_at.isoformat(),
-                    state=KEPT,
-                    origin=REPAIR if repairs else None,
-                )
-            )
-            close_rows(db, repairs, REPAIRED)
-        return artifact
-
-    def artifacts(self, stream: str, raw: Path, *states: str) -> list[Artifact]:
-        """Return a stream's kept files in these states, oldest first; raw is the raw zone's folder."""
-        table = t.artifacts
-        query = sa.select(table).where(table.c.stream == stream).order_by(table.c.number)
-        if states:
-            query = query.where(table.c.state.in_(states))
-        return [_artifact(row, raw) for row in self._file.rows(query)]
-
-    def refuse_artifact(self, artifact: str, reason: str) -> None:
-        """Record that a file could not become a batch; it stays in raw for a replay."""
-        with self._file.transaction() as db:
-            db.execute(t.artifacts.update().where(t.artifacts.c.id == artifact).values(state=REFUSED, reason=reason))
-
     def batch_staged(
         self,
         batch: Batch,
@@ -229,10 +183,17 @@ class Ledger:
         destinations: Sequence[str],
         rejected: Sequence[Rejected],
         held_because: str | None = None,
+        *,
+        is_complete: bool = False,
     ) -> None:
-        """Record a batch with its pending deliveries and quarantined rows; a held one waits for a person."""
+        """Record a batch with its pending deliveries and quarantined rows; a held one waits for a person.
+
+        What a file that `is_complete` has is all there is: quarantined rows of any earlier file are closed.
+        """
         with self._file.transaction() as db:
             _insert_batch(db, batch, artifact, destinations, rejected, held_because)
+            if artifact and is_complete and not held_because:
+                _supersede_quarantined(db, batch.stream, artifact, is_complete=True)
 
     def batch_replayed(
         self,
@@ -294,11 +255,6 @@ class Ledger:
             open_ones = t.deliveries.c.state.in_((PENDING, HELD))
             db.execute(t.deliveries.update().where(t.deliveries.c.batch == batch, open_ones).values(state=LOST))
             db.execute(t.batches.update().where(t.batches.c.id == batch).values(state=LOST))
-
-    def lose_artifact(self, artifact: str) -> None:
-        """Record that a kept file went with the disk of a machine that forgets."""
-        with self._file.transaction() as db:
-            db.execute(t.artifacts.update().where(t.artifacts.c.id == artifact).values(state=LOST))
 
     def accept_held(self, stream: str) -> int:
         """Let the stream's held batches go on; return how many there were."""
@@ -368,6 +324,11 @@ class Ledger:
         with self._file.transaction() as db:
             _set_cursor(db, stream, {"cursor": cursor, "window_end": end.isoformat(), "moved_at": _now()})
 
+    def remember_inputs(self, stream: str, inputs: str) -> None:
+        """Keep what a derived stream was computed from, in words that only `Derivation` understands."""
+        with self._file.transaction() as db:
+            _set_cursor(db, stream, {"cursor": inputs, "moved_at": _now()})
+
     def earlier_rows(self, stream: str, most: int = 10) -> tuple[int, ...]:
         """Return the row counts of the stream's last delivered batches that came from files, newest first."""
         table = t.batches
@@ -394,23 +355,6 @@ class Ledger:
             .order_by(t.artifacts.c.number, table.c.number)
         )
         return [row["id"] for row in self._file.rows(query)]
-
-
-def _artifact(row: dict[str, Any], raw: Path) -> Artifact:
-    window = None
-    if row["window_start"]:
-        start, end = date.fromisoformat(row["window_start"]), date.fromisoformat(row["window_end"])
-        window = Window(start, end, row["timezone"])
-    return Artifact(
-        id=row["id"],
-        path=raw / row["sha256"][:2] / row["sha256"],
-        name=row["name"],
-        sha256=row["sha256"],
-        size_bytes=row["size_bytes"],
-        window=window,
-        fetched_at=datetime.fromisoformat(row["fetched_at"]),
-        is_repair=row["origin"] == REPAIR,
-    )
 
 
 def _insert_batch(
@@ -451,8 +395,11 @@ def _insert_batch(
         _set_cursor(db, batch.stream, {"columns": json.dumps(columns)})
 
 
-def _supersede_quarantined(db: sa.Connection, stream: str, artifact: str) -> None:
-    """Close the quarantined rows of earlier files of the same window or the same bytes: this file has them too."""
+def _supersede_quarantined(db: sa.Connection, stream: str, artifact: str, *, is_complete: bool = False) -> None:
+    """Close the quarantined rows of earlier files of the same window or the same bytes: this file has them too.
+
+    One that is complete has those of every earlier file.
+    """
     table, files = t.quarantine, t.artifacts
     this = sa.select(files).where(files.c.id == artifact).subquery()
     same_window = sa.and_(files.c.window_start == this.c.window_start, files.c.window_end == this.c.window_end)
@@ -460,7 +407,7 @@ def _supersede_quarantined(db: sa.Connection, stream: str, artifact: str) -> Non
         files.c.stream == stream,
         files.c.id != artifact,
         files.c.number < this.c.number,
-        sa.or_(same_window, files.c.sha256 == this.c.sha256),
+        sa.or_(same_window, files.c.sha256 == this.c.sha256, sa.literal(is_complete)),
     )
     db.execute(
         table.update().where(table.c.artifact.in_(earlier), table.c.state == "open").values(state="superseded")

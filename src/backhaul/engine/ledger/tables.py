@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, String, Table
 
-VERSION = 2
+VERSION = 3
 
 KEPT, STAGED, REFUSED = "kept", "staged", "refused"
 """States of an artifact: waiting to be staged; a batch by now; not what its stream expects."""
@@ -103,6 +103,8 @@ artifacts = Table(
     Column("state", String, nullable=False),
     Column("reason", String),
     Column("origin", String),
+    Column("came_from", String),
+    Column("made_at", String),
 )
 
 batches = Table(
@@ -187,6 +189,24 @@ alerts = Table(
     Column("since", String, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("told_at", String),
+)
+
+bot_updates = Table(
+    "bot_updates",
+    metadata,
+    Column("bot", String, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("taken_at", String, nullable=False),
+)
+
+bot_buttons = Table(
+    "bot_buttons",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("bot", String, nullable=False),
+    Column("chat", BigInteger, nullable=False),
+    Column("facts", String, nullable=False),
+    Column("made_at", String, nullable=False, index=True),
 )
 
 audit = Table(

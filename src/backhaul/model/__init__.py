@@ -1,0 +1,42 @@
+"""The facts that travel through a run, and the contracts of the parts that handle them."""
+
+from backhaul.model.batch import Batch, Changes, RowClass
+from backhaul.model.checks import BatchFacts, Check, Rejected, RowCheck, Severity, TableCheck
+from backhaul.model.contracts import Checkable, Destination, Landing, Session, Source, Vault
+from backhaul.model.facts import REMOVED_AT, ROW, Artifact, Counts, Fetched, Landed, Origin, Window
+from backhaul.model.setting import Secret, SecretText, Setting, Text, text
+from backhaul.model.stream import Retention, Stream, StreamOptions
+
+__all__ = [
+    "REMOVED_AT",
+    "ROW",
+    "Artifact",
+    "Batch",
+    "BatchFacts",
+    "Changes",
+    "Check",
+    "Checkable",
+    "Counts",
+    "Destination",
+    "Fetched",
+    "Landed",
+    "Landing",
+    "Origin",
+    "Rejected",
+    "Retention",
+    "RowCheck",
+    "RowClass",
+    "Secret",
+    "SecretText",
+    "Session",
+    "Setting",
+    "Severity",
+    "Source",
+    "Stream",
+    "StreamOptions",
+    "TableCheck",
+    "Text",
+    "Vault",
+    "Window",
+    "text",
+]

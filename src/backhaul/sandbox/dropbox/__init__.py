@@ -1,0 +1,1 @@
+"""Dropbox on this machine."""
