@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from backhaul.engine.pipeline import AlertRules, Pipeline, Schedule
     from backhaul.errors import SourceChanged
     from backhaul.model import Retention, RowCheck, Severity, Stream, TableCheck, Window
-    from backhaul.notify import ALERTS, EVERY_RUN, Apprise, Telegram
+    from backhaul.notify import ALERTS, EVERY_RUN, WARNINGS, Apprise, Telegram
     from backhaul.quality import checks
     from backhaul.search import PriceColumns, SearchIndex
     from backhaul.sessions import steps
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ALERTS": "backhaul.notify",
     "EVERY_RUN": "backhaul.notify",
+    "WARNINGS": "backhaul.notify",
     "AlertRules": "backhaul.engine.pipeline",
     "Apprise": "backhaul.notify",
     "ArchiveTable": "backhaul.sources",
@@ -62,6 +63,7 @@ _HOMES = {
 __all__ = [
     "ALERTS",
     "EVERY_RUN",
+    "WARNINGS",
     "AlertRules",
     "Apprise",
     "ArchiveTable",

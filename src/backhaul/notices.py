@@ -105,6 +105,13 @@ class RunSummary(Notice):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunWarned(Notice):
+    """A run went on in spite of what a person should look at; `warnings` are its streams' titles with the words."""
+
+    warnings: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SystemFailed(Notice):
     """Something outside any stream went wrong, such as the shared session; component says where."""
 

@@ -2,6 +2,7 @@
 
 from backhaul import (
     ALERTS,
+    WARNINGS,
     CsvFiles,
     Derived,
     DropboxFolder,
@@ -61,7 +62,7 @@ pipeline = Pipeline(
             token=Secret("TELEGRAM_BOT_TOKEN", also=("TELEGRAM_TOKEN",)),
             chat=Setting("TELEGRAM_CHAT_ID"),
             language=Setting("TELEGRAM_LANGUAGE", default="id"),
-            kinds=ALERTS,
+            kinds=ALERTS | WARNINGS,
         )
     ],
 )

@@ -81,7 +81,7 @@ def test_all_failed_is_1(shop: Shop, office: SandboxBackOffice) -> None:
         (("logs", "2019"), "there is no run 2019"),
         (("logs",), "there are no runs yet"),
         (("doctor", "--only", "luck"), "there is no check 'luck'"),
-        (("init", "--from", "toko"), "there is no system 'toko' to copy"),
+        (("init", "--from", "warung"), "there is no system 'warung' to copy"),
     ],
 )
 def test_what_cannot_be_meant_is_2_with_the_next_step(

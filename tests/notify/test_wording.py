@@ -17,6 +17,7 @@ from backhaul.notices import (
     Greeting,
     Notice,
     RunStarted,
+    RunWarned,
     StreamDone,
     StreamLine,
     StreamRecovered,
@@ -259,3 +260,12 @@ def test_whatever_comes_from_outside_is_one_line_and_escaped(text, language):
     assert html.count("\n") == plain.count("\n") == 0
     assert html.count("<") == 2
     assert without_tags(html) == plain
+
+
+def test_warnings_are_told_by_stream_and_of_very_many_the_rest_is_counted():
+    warnings = tuple(("Katalog", f"{number} items sell below cost") for number in range(1, 24))
+
+    lines = said(RunWarned(**RUN, warnings=warnings)).splitlines()
+
+    assert lines[:2] == ["⚠️ Mohon diperiksa", "- Katalog: 1 items sell below cost"]
+    assert (len(lines), lines[-1]) == (22, "dan 3 lagi")

@@ -363,15 +363,14 @@ def test_a_revoked_connection_says_how_a_person_connects_anew(dropbox, reader):
     with pytest.raises(LoginRequired, match="refresh token") as caught:
         reader.fetch()
 
-    assert "token_access_type=offline" in caught.value.next_step
-    assert "DROPBOX_REFRESH_TOKEN" in caught.value.next_step
+    assert "backhaul login" in caught.value.next_step
     assert endpoints(dropbox) == ["token"]
 
 
 @pytest.mark.parametrize(
     ("fault", "kind", "words"),
     [
-        (DropboxFault.INVALID_TOKEN, LoginRequired, "DROPBOX_REFRESH_TOKEN"),
+        (DropboxFault.INVALID_TOKEN, LoginRequired, "backhaul login"),
         (DropboxFault.MISSING_SCOPE, ConfigError, "files.content.read"),
     ],
 )

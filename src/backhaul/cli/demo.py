@@ -129,7 +129,7 @@ def _say_where(output: Output, folder: Path) -> None:
     output.say(f"  cd {quoted(str(folder))}")
     output.say(f"  {program} runs")
     output.say(f"  {program} logs")
-    output.say(f"  {program} search \"sabun colek\"")
+    output.say(f'  {program} search "sabun colek"')
     output.say("A folder of your own next, beside this one:")
     output.say(f"  {program} init --from andalan {quoted(str(Path('..', 'shop')))}")
 

@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from backhaul.bot import ShopBot
+from backhaul.bot.declared import bots_of
 from backhaul.cli.output import Output
 from backhaul.config import home, load_settings, missing_settings, resolved
 from backhaul.engine.run import LEDGER_URL, Installation
@@ -170,7 +172,20 @@ def _system(folder: Path, settings: dict[str, str]) -> list[Finding]:
     findings = [Finding(name, Verdict.PASS, f"{counted(streams, 'stream')}, all settings are there")]
     for target in targets:
         findings += _connections(target, settings)
-    return findings
+    return [*findings, *(_bot(bot, settings) for bot in bots_of(folder.name))]
+
+
+def _bot(bot: ShopBot, settings: dict[str, str]) -> Finding:
+    """Check who may ask the bot, and what it has to answer with."""
+    try:
+        people, status = resolved(bot, settings).people, resolved(bot, settings).catalogue.catalogue().status()
+    except BackhaulError as error:
+        return Finding("bot", Verdict.WARN, str(error), error.next_step)
+    detail = f"{counted(status.products, 'product')}; {counted(len(people.staff), 'person', 'people')} may ask"
+    detail += f", {counted(len(people.owners), 'owner')}"
+    if people.is_empty:
+        return Finding("bot", Verdict.WARN, detail, "Put Telegram ids into ALLOWED_USERS and OWNER_USERS.")
+    return Finding("bot", Verdict.PASS, detail)
 
 
 def _connections(target: Target, settings: dict[str, str]) -> list[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from backhaul.bot.declared import bots_of
 from backhaul.cli.output import Output
 from backhaul.config import settings_in
 from backhaul.engine.systems import bundled_systems, load_system, system_names
@@ -40,13 +41,12 @@ def init_folder(output: Output, folder: Path, origin: str | None) -> None:
     """Set folder up with a copy of a bundled system, or with a first pipeline to edit."""
     made = copy_system(folder, origin) if origin else _write(folder / "systems/first/pipeline.py", PIPELINE)
     system = origin or "first"
-    names = [
-        setting.name
-        for target in load_system(folder / "systems" / system)
-        for setting in settings_in(target.pipeline)
-        if setting.default is None
-    ]
-    values = "".join(f"{name}=\n" for name in names)
+    targets = load_system(folder / "systems" / system)
+    found = {each.name: each for each in settings_in(([target.pipeline for target in targets], bots_of(system)))}
+    names = [name for name, setting in found.items() if setting.default is None]
+    # An empty default is a decision that an installation makes: who may ask, which folder instead.
+    optional = [name for name, setting in found.items() if setting.default == ""]
+    values = "".join(f"{name}=\n" for name in names) + "".join(f"# {name}=\n" for name in optional)
     settings = _write(folder / ".env", f"# The settings of this installation; keep this file to yourself.\n{values}")
     for path in settings:
         path.chmod(0o600)

@@ -69,6 +69,7 @@ class Announcer:
     _outcomes: dict[str, Outcome] = field(default_factory=dict)
     _session_failures: set[str] = field(default_factory=set)
     _troubles: set[str] = field(default_factory=set)
+    _warnings: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._streams = {f"{self.name}.{stream.name}": stream for stream in self.pipeline.streams}
@@ -118,6 +119,8 @@ class Announcer:
                 return self._done(event)
             case StreamFailed():
                 return self._failed(event)
+            case Warned() if event.stream:
+                self._warnings.append((_title(self._streams[event.stream]), event.message))
             case RunEnded():
                 return self._ended(event)
         return []
@@ -175,7 +178,8 @@ class Announcer:
             book = AlertBook(self.name, self.run, self.pipeline, self.ledger, self.clock())
             for notice, not_before in book.judged(self._streams, self._outcomes):
                 self._put(notice, not_before)
-        return [summary]
+        warned = [notices.RunWarned(**self._of_run(), warnings=tuple(self._warnings))] if self._warnings else []
+        return [summary, *warned]
 
     def _keep_line(self, name: str, status: str, counts: Counts, message: str = "") -> None:
         stream = self._streams[name]

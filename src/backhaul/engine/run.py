@@ -18,6 +18,7 @@ from backhaul.config import says_yes
 from backhaul.destinations import Warehouse
 from backhaul.engine.announce import Announcer
 from backhaul.engine.context import RunContext, Status, StreamResult, failure_event
+from backhaul.engine.derive import WORDS as DERIVED
 from backhaul.engine.derive import Derivation
 from backhaul.engine.derived import is_derived
 from backhaul.engine.events import Event, RunEnded, RunStarted, Subscriber, Warned
@@ -319,8 +320,12 @@ def _recorded(context: RunContext, work: Haul | Derivation) -> StreamResult:
 
 
 def outcome(results: Sequence[StreamResult], *, automated: bool) -> tuple[str, int]:
-    """Return the run's status in a word and its exit code, from what its streams came to."""
-    statuses = {result.status for result in results}
+    """Return the run's status in a word and its exit code, from what its streams came to.
+
+    That something could be computed from old tables makes no run better in which nothing was fetched.
+    """
+    weighty = [result for result in results if result.window != DERIVED or result.status is not Status.DONE]
+    statuses = {result.status for result in weighty or results}
     bad = statuses - {Status.DONE, Status.LOGIN}
     if not bad:
         if Status.LOGIN not in statuses:

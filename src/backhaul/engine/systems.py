@@ -11,6 +11,7 @@ from types import ModuleType
 from backhaul.engine.pipeline import Pipeline
 from backhaul.errors import BackhaulError, ConfigError
 
+_PACKAGE = "backhaul_systems_"
 _BROKEN = (
     SyntaxError,
     ImportError,
@@ -101,6 +102,12 @@ def load_system(folder: Path) -> list[Target]:
     return [Target(f"{folder.name}.{pipeline.name}", pipeline) for pipeline in found]
 
 
+def loaded_modules(system: str) -> list[ModuleType]:
+    """Return the modules of the system that `load_system` has loaded last, for other values that they declare."""
+    package = f"{_PACKAGE}{system}."
+    return [module for name, module in list(sys.modules.items()) if name.startswith(package)]
+
+
 def _pipeline_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
 
@@ -114,7 +121,7 @@ def _package(folder: Path) -> str:
 
     What an earlier load of a system of this name left in memory is forgotten.
     """
-    package = f"backhaul_systems_{folder.name}"
+    package = f"{_PACKAGE}{folder.name}"
     for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
         del sys.modules[name]
     module = ModuleType(package)

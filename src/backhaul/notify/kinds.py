@@ -10,6 +10,7 @@ from backhaul.notices import (
     Notice,
     RunStarted,
     RunSummary,
+    RunWarned,
     StreamDone,
     StreamFailed,
     StreamRecovered,
@@ -23,6 +24,9 @@ EVERY_RUN: Kinds = frozenset({RunStarted, StreamDone, StreamFailed, StreamRecove
 
 ALERTS: Kinds = frozenset({AlertOpened, AlertClosed, Digest})
 """Monitoring: only what changes (it fails, it needs a person, it works again) and a digest."""
+
+WARNINGS: Kinds = frozenset({RunWarned})
+"""What the checks and the parser of a run have warned of, in one message; goes with the other two."""
 
 
 def is_told(notice: Notice, kinds: Kinds) -> bool:

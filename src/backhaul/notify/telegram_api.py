@@ -156,9 +156,11 @@ def _checked_host(api_url: str) -> str:
 
 
 def _client(*, is_loopback: bool) -> tuple[httpx.Client, Any]:
-    import httpx
-
     from backhaul.sessions.deadline import Deadline, bind
+    from backhaul.sessions.lean import without_command_line
+
+    without_command_line()
+    import httpx
 
     # httpx logs each address at INFO, and these hold the token.
     logging.getLogger("httpx").addFilter(_is_no_bot_address)

@@ -18,6 +18,7 @@ from backhaul.notices import (
     Notice,
     RunStarted,
     RunSummary,
+    RunWarned,
     StreamDone,
     StreamFailed,
     StreamLine,
@@ -28,6 +29,7 @@ from backhaul.notices import (
 _CAUSE_LENGTH = 300
 _NAME_LENGTH = 80
 _REASON_LENGTH = 120
+_MOST_WARNINGS = 20
 _HIDDEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
 """What may stand in a text from outside and not in a message: control signs, and signs that turn its reading."""
 
@@ -122,6 +124,17 @@ def _summary(notice: RunSummary, words: Translator) -> Wording:
         lines += [_item(f"{_named(line.stream, words)}: {_reason(line, words)}") for line in others]
     lines.append(words.isolated(words.moment(notice.at, notice.timezone)))
     return Wording("\N{BAR CHART}", words.say("SUMMARY DAILY EXPORT"), lines=tuple(lines))
+
+
+def _warned(notice: RunWarned, words: Translator) -> Wording:
+    lines = [
+        _item(f"{_named(title, words)}: {words.isolated(shortened(said, _CAUSE_LENGTH))}")
+        for title, said in notice.warnings[:_MOST_WARNINGS]
+    ]
+    if (more := len(notice.warnings) - _MOST_WARNINGS) > 0:
+        lines.append(words.say("and {n} more", n=more))
+    head = words.say("Please look at this")
+    return Wording("\N{WARNING SIGN}\N{VARIATION SELECTOR-16}", head, lines=tuple(lines))
 
 
 def _system(notice: SystemFailed, words: Translator) -> Wording:
@@ -276,6 +289,7 @@ _WRITERS: dict[type[Notice], Callable[[Any, Translator], Wording]] = {
     StreamFailed: _failed,
     StreamRecovered: _recovered,
     RunSummary: _summary,
+    RunWarned: _warned,
     SystemFailed: _system,
     Greeting: _greeting,
     AlertOpened: _opened,

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import itertools
 import ssl
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from http.cookiejar import Cookie
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -17,6 +15,7 @@ from backhaul.errors import SourceChanged, TransientError
 from backhaul.sessions.answers import NeedsBrowser, check_address, check_home, claims_file, is_table_file
 from backhaul.sessions.evidence import Asked, Evidence
 from backhaul.sessions.forms import Submission
+from backhaul.sessions.lean import without_command_line
 from backhaul.sessions.pages import Page, is_page, path_of
 
 if TYPE_CHECKING:
@@ -326,15 +325,8 @@ def _without_fragment(url: str) -> str:
 
 
 def _httpx() -> Any:
-    """Return httpx, imported without its command line, which would load click and rich for nothing."""
-    if "httpx" not in sys.modules:
-
-        def main() -> None:
-            raise SystemExit("the command line of httpx is not loaded here")
-
-        command_line = ModuleType("httpx._main")
-        command_line.main = main  # type: ignore[attr-defined]
-        sys.modules["httpx._main"] = command_line
+    """Return httpx."""
+    without_command_line()
     import httpx
 
     return httpx

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Unpack
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from backhaul.config import Secret, Setting, Text, text
+from backhaul.config import Secret, Setting, Text, home, text
 from backhaul.errors import ConfigError, SourceChanged, TransientError
 from backhaul.model import Artifact, Fetched, Landing, Origin, Session, Stream, StreamOptions, Vault, Window
 from backhaul.retry import Budget
@@ -228,7 +228,7 @@ class DropboxFolder:
 
     def _opened(self) -> DropboxClient | LocalFolder:
         if local := text(self.local):
-            return LocalFolder(Path(local).expanduser())
+            return LocalFolder(home() / Path(local).expanduser())
         if not (text(self.app_key) and text(self.refresh_token)):
             raise ConfigError(f"{self.name}: DROPBOX_APP_KEY or DROPBOX_REFRESH_TOKEN has no value")
         with ExitStack() as undo:

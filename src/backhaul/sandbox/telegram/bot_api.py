@@ -12,8 +12,9 @@ from typing import Any
 from backhaul.sandbox.serving import Serving
 from backhaul.sandbox.telegram.calls import described
 from backhaul.sandbox.telegram.faults import PlannedTelegramFault, TelegramFault, TelegramFaults
+from backhaul.sandbox.telegram.hooks import HookSender, post
 from backhaul.sandbox.telegram.server import RecordedCall, TelegramServer
-from backhaul.sandbox.telegram.world import SentMessage, World, now
+from backhaul.sandbox.telegram.world import SentMessage, Webhook, World, now
 
 
 class SandboxTelegram:
@@ -25,6 +26,7 @@ class SandboxTelegram:
         faults: strike from the start; `telegram.faults` adds and clears them later.
         port: 0 takes any free one.
         clock: what rate limits are counted by, in seconds.
+        hook_pause_s: how long an update that a webhook has not taken waits until it is sent again.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class SandboxTelegram:
         *,
         port: int = 0,
         clock: Callable[[], float] = time.monotonic,
+        hook_pause_s: float = 0.2,
     ) -> None:
         self.faults = TelegramFaults(faults)
         bot_id = 100_000_000 + secrets.randbelow(900_000_000)
@@ -43,9 +46,11 @@ class SandboxTelegram:
         self.chat_id = self.add_chat("group", title="Sandbox group")
         self._server = TelegramServer(("127.0.0.1", port), self.token, self._world, self.faults)
         self._serving = Serving(self._server, "sandbox telegram")
+        self._hooks = HookSender(self._world, hook_pause_s)
 
     def __enter__(self) -> SandboxTelegram:
         self._serving.start()
+        self._hooks.start()
         return self
 
     def __exit__(
@@ -59,6 +64,7 @@ class SandboxTelegram:
     def close(self) -> None:
         """Hang up on everybody and give the port back; may be called twice."""
         self._world.close()
+        self._hooks.close()
         self._serving.close()
 
     @property
@@ -78,12 +84,25 @@ class SandboxTelegram:
 
     @property
     def commands(self) -> list[dict[str, str]]:
-        """The menu that setMyCommands has set."""
+        """The menu that setMyCommands has set for everybody."""
         return list(self._world.commands)
+
+    @property
+    def webhook(self) -> str:
+        """The address that setWebhook has set; empty where there is none."""
+        return self._world.webhook.url
+
+    def commands_of(self, chat: int) -> list[dict[str, str]]:
+        """Return the menu that setMyCommands has set for one chat."""
+        return list(self._world.commands_of.get(chat, []))
 
     def add_chat(self, kind: str = "private", *, title: str = "Ani", username: str = "") -> int:
         """Add a chat (`private`, `group`, `supergroup`, `channel`) that the bot may write to; return its id."""
         return self._world.add_chat(kind, title, username).id
+
+    def add_person(self, user: int, *, name: str = "Ani") -> int:
+        """Add the private chat of a person, which has the person's id; return it."""
+        return self._world.add_chat("private", name, number=user).id
 
     def add_topic(self, chat: int) -> int:
         """Add a topic to a group; return its number."""
@@ -114,18 +133,18 @@ class SandboxTelegram:
             self._wait(lambda: len(self._world.visible(chat)) >= n, f"{n} messages", timeout_s)
             return self._world.visible(chat)
 
+    def ask(self, user: int, text: str) -> int:
+        """Write text to the bot as a person in their private chat; return the number of the update."""
+        return self.say(user, text, user=user)
+
     def say(self, chat: int, text: str, *, user: int = 7_000_001, name: str = "Ani") -> int:
         """Write text to the bot as a person in chat; return the number of the update."""
-        message: dict[str, Any] = {
-            "message_id": self._world.number(),
-            "date": now(),
-            "chat": self._world.chats[chat].facts(),
-            "from": _person(user, name),
-            "text": text,
-        }
-        if text.startswith("/"):
-            message["entities"] = [{"type": "bot_command", "offset": 0, "length": len(text.split(maxsplit=1)[0])}]
-        return self._world.add_update("message", message)
+        return self._world.add_update("message", self._message(chat, text, user, name))
+
+    def again(self, url: str, update: int, chat: int, text: str, *, user: int) -> int:
+        """Send an update with a number of its own choice to a webhook, as Telegram may do; return the status."""
+        hook = Webhook(url, self._world.webhook.secret)
+        return post(hook, {"update_id": update, "message": self._message(chat, text, user, "Ani")})
 
     def press(self, message: SentMessage, label: str, *, user: int = 7_000_001, name: str = "Ani") -> str:
         """Press the button with this label under a message; return the id of the callback query.
@@ -154,6 +173,18 @@ class SandboxTelegram:
         with self._world.changed:
             self._wait(lambda: bool(found()), "the answer to a pressed button", timeout_s)
             return found()[0]
+
+    def _message(self, chat: int, text: str, user: int, name: str) -> dict[str, Any]:
+        message: dict[str, Any] = {
+            "message_id": self._world.number(),
+            "date": now(),
+            "chat": self._world.chats[chat].facts(),
+            "from": _person(user, name),
+            "text": text,
+        }
+        if text.startswith("/"):
+            message["entities"] = [{"type": "bot_command", "offset": 0, "length": len(text.split(maxsplit=1)[0])}]
+        return message
 
     def _wait(self, is_there: Callable[[], bool], what: str, timeout_s: float) -> None:
         if not self._world.changed.wait_for(is_there, timeout_s):

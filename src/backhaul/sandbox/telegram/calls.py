@@ -154,7 +154,11 @@ def _set_commands(world: World, call: Call) -> Any:
     commands = call.fields.get("commands")
     if not isinstance(commands, list):
         raise ApiError(400, "Bad Request: can't parse commands: expected an Array")
-    world.commands = commands
+    scope = call.fields.get("scope") or {}
+    if isinstance(scope, dict) and scope.get("type") == "chat":
+        world.commands_of[world.chat(scope.get("chat_id")).id] = commands
+    else:
+        world.commands = commands
     return True
 
 

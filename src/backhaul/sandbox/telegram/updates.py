@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
 from backhaul.sandbox.telegram.call import Call
-from backhaul.sandbox.telegram.world import ApiError, World
+from backhaul.sandbox.telegram.world import ApiError, Webhook, World
 
 LONGEST_POLL_S = 50
+_HERE = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])[:/]")
 
 
 def get_updates(world: World, call: Call) -> Any:
     """Return what people did, at once or as soon as there is something. Raises ApiError."""
-    if world.webhook:
+    if world.webhook.url:
         words = "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
         raise ApiError(409, f"Conflict: {words}")
     offset, limit = call.number("offset"), min(max(call.number("limit", 100), 1), 100)
@@ -60,15 +62,27 @@ def answer_callback(world: World, call: Call) -> Any:
 
 
 def set_webhook(world: World, call: Call) -> Any:
-    """Remember an address; nothing is ever sent there."""
-    world.webhook = str(call.fields.get("url") or "")
+    """Remember an address, to which updates are sent from now on; those that wait too. Raises ApiError.
+
+    The real one takes https only; here an address of this machine may be plain http.
+    """
+    url, secret = str(call.fields.get("url") or ""), str(call.fields.get("secret_token") or "")
+    if url and not url.startswith("https://") and not _HERE.match(url):
+        raise ApiError(400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook")
+    if secret and not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", secret):
+        raise ApiError(400, "Bad Request: secret token contains unallowed characters")
+    with world.changed:
+        world.webhook = Webhook(url, secret)
+        if call.flag("drop_pending_updates"):
+            world.updates.clear()
+        world.changed.notify_all()
     return True
 
 
 def delete_webhook(world: World, call: Call) -> Any:
     """Forget the address."""
     with world.changed:
-        world.webhook = ""
+        world.webhook = Webhook()
         if call.flag("drop_pending_updates"):
             world.updates.clear()
     return True
@@ -76,4 +90,4 @@ def delete_webhook(world: World, call: Call) -> Any:
 
 def webhook_info(world: World, call: Call) -> Any:
     """Return the address and how much waits."""
-    return {"url": world.webhook, "has_custom_certificate": False, "pending_update_count": len(world.updates)}
+    return {"url": world.webhook.url, "has_custom_certificate": False, "pending_update_count": len(world.updates)}

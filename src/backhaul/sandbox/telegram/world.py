@@ -61,6 +61,14 @@ class SentMessage:
         return [button["text"] for row in self.buttons for button in row]
 
 
+@dataclass(frozen=True)
+class Webhook:
+    """Where updates are sent: nowhere without a url. `secret` goes along in a header."""
+
+    url: str = ""
+    secret: str = ""
+
+
 @dataclass
 class Chat:
     """A chat that the bot is in, or was."""
@@ -93,7 +101,8 @@ class World:
         self.updates: deque[dict[str, Any]] = deque()
         self.answers: list[dict[str, Any]] = []
         self.commands: list[dict[str, str]] = []
-        self.webhook = ""
+        self.commands_of: dict[int, list[dict[str, str]]] = {}
+        self.webhook = Webhook()
         self.pollers = 0
         self.is_closing = False
         self.per_minute: int | None = None
@@ -106,12 +115,13 @@ class World:
         """Return the next number of a message or a file."""
         return next(self._numbers)
 
-    def add_chat(self, kind: str, title: str, username: str = "") -> Chat:
-        """Add a chat of a kind of the Bot API; its id has the range that the kind has."""
+    def add_chat(self, kind: str, title: str, username: str = "", number: int | None = None) -> Chat:
+        """Add a chat of a kind of the Bot API; its id is number, or one of the range that the kind has."""
         with self.changed:
             count = next(self._chat_numbers)
             base = {"private": 7_000_000, "group": -4_000_000}.get(kind, -1_001_000_000_000)
-            chat = Chat(base + count if base > 0 else base - count, kind, title, username)
+            given = base + count if base > 0 else base - count
+            chat = Chat(given if number is None else number, kind, title, username)
             self.chats[chat.id] = chat
             return chat
 

@@ -244,9 +244,11 @@ def _check_url(name: str, url: str) -> None:
 def _client(urls: list[str]) -> tuple[httpx.Client, Any]:
     import ssl
 
-    import httpx
-
     from backhaul.sessions.deadline import Deadline, bind
+    from backhaul.sessions.lean import without_command_line
+
+    without_command_line()
+    import httpx
 
     is_loopback = all(url.startswith("http://") for url in urls)
     # Plain http on loopback needs no certificate authorities, whose reading costs 0.1 s of CPU, and no proxy.
