@@ -51,6 +51,7 @@ def figures(options: Options) -> list[Figure]:
             backups = _backups(place, folder)
             ours = [_catalogue(backups.file, folder) for _ in range(options.rounds + 1)][1:]
             piped = [_catalogue(backups.piped, folder) for _ in range(options.rounds + 1)][1:]
+            whole = [_extract(backups.file, folder) for _ in range(options.rounds + 1)][1:]
             restored_s = _restored(place, backups.file, folder)
             is_whole = _rows(folder / "restored.csv") <= _rows(folder / "catalogue.csv")
             size_mb = backups.file.stat().st_size / 1e6
@@ -60,6 +61,8 @@ def figures(options: Options) -> list[Figure]:
     what = f"archive: catalogue from {size_mb:.0f} MB"
     return [
         at_most(f"{what}, wall", wall_s, 1.0, "s"),
+        at_most(f"{what} by `backhaul extract`, wall", median(cost.wall_s for cost in whole), 1.5, "s"),
+        at_most(f"{what} by `backhaul extract`, peak memory", max(cost.peak_rss_mb for cost in whole), 250, "MB"),
         Figure(f"{what}, CPU", "", f"{median(cost.cpu_s for cost in ours):.3g} s", True),
         at_most(f"{what}, peak memory", max(cost.peak_rss_mb for cost in [*ours, *piped]), 200, "MB"),
         ratio(f"{what}, ours/restoring", ours=wall_s, peer=restored_s, limit=0.01, unit="s"),
@@ -93,6 +96,12 @@ def _backups(place: Server, folder: Path) -> Backups:
 def _catalogue(backup: Path, folder: Path) -> Cost:
     command = [sys.executable, "-m", "benchmarks.toko_catalogue", str(backup), str(folder / "catalogue.csv")]
     return measured(command, folder=folder, environment={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+def _extract(backup: Path, folder: Path) -> Cost:
+    shutil.copytree(ROOT / "systems" / "toko", folder / "systems" / "toko", dirs_exist_ok=True)
+    command = [sys.executable, "-m", "backhaul", "extract", "toko", str(backup), "--to", str(folder / "extract.csv")]
+    return measured(command, folder=folder, environment={**os.environ, "BACKHAUL_HOME": str(folder)})
 
 
 def _restored(place: Server, backup: Path, folder: Path) -> float:
