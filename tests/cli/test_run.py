@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -257,3 +258,26 @@ def test_replay_prints_what_it_has_changed(shop: Shop) -> None:
     result = shop.document("replay", "andalan.user")
 
     assert (result["status"], result["streams"][0]["unchanged"]) == ("done", 16)
+
+
+def test_the_level_decides_how_much_is_told_of_each_step(shop: Shop, office: SandboxBackOffice) -> None:
+    office.faults.add(Fault.SERVER_ERROR, path="/user-front", times=1)
+
+    usual, troubles, unknown = (
+        replace(shop, settings={**shop.settings, "LOG_LEVEL": level}).call("run", "andalan.user", "--window", DAY)
+        for level in ("info", "WARNING", "loud")
+    )
+
+    assert "fetching 2025-09-12" in usual.stderr
+    assert "attempt 1 of" in usual.stderr
+    assert troubles.stderr == ""
+    assert "nothing new" not in troubles.stdout
+    assert (unknown.returncode, "Say one of DEBUG, INFO, WARNING, ERROR" in unknown.stderr) == (2, True)
+
+
+def test_a_run_that_finds_nothing_says_so(shop: Shop, office: SandboxBackOffice) -> None:
+    office.data["user"].clear()
+
+    done = shop.call("run", "andalan.user", "--window", DAY)
+
+    assert "andalan: done, nothing new in" in done.stdout

@@ -80,8 +80,8 @@ def _show_outside(output: Output, outside: Outside, folder: Path, said: list[Sai
         shown = f"{counted(max(0, len(rows) - 1), 'row')} of {counted(len(rows[0]) if rows else 0, 'column')}"
         output.say(f"  {title:20} {shown}")
     output.say("Calls to Google Sheets: " + _calls(outside))
-    output.say(f"In the Telegram group, {counted(len(messages), 'message')}; the last one:")
-    for text in messages[-1:]:
+    output.say(f"In the Telegram group, {counted(len(messages), 'message')}; the last two:")
+    for text in messages[-2:]:
         _quote(output, text)
     for each in said:
         output.say(f"{each.who} asks the shop's bot: {each.question}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from backhaul.cli.level import Level
 from backhaul.cli.output import Output
 from backhaul.engine.derive import WORDS
 from backhaul.engine.events import (
@@ -17,6 +18,7 @@ from backhaul.engine.events import (
     Recovered,
     RunEnded,
     RunStarted,
+    SessionFailed,
     StreamDone,
     StreamFailed,
     StreamStarted,
@@ -27,15 +29,16 @@ from backhaul.model import Counts
 
 
 class Progress:
-    """A subscriber that tells a person what is going on; the same reason is told in full only once."""
+    """A subscriber that tells a person what is going on, from a level on; the same reason in full only once."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, least: Level = Level.INFO) -> None:
         self._output = output
+        self._least = least
         self._told: dict[str, str] = {}
 
     def __call__(self, event: Event) -> None:
         """Print the event's line, if it has one."""
-        if isinstance(event, RunEnded):
+        if isinstance(event, RunEnded) or level_of(event) < self._least:
             return
         if isinstance(event, (AttemptFailed, OwnSession, StreamFailed)):
             first = self._told.get(event.message)
@@ -45,6 +48,14 @@ class Progress:
                 event = replace(event, message="the same again" if first == event.stream else f"the same as {first}")
         if words := describe(event):
             self._output.progress(line(event.stream, words))
+
+
+def level_of(event: Event) -> Level:
+    """Return how grave an event is."""
+    if isinstance(event, (StreamFailed, SessionFailed)):
+        return Level.ERROR
+    is_trouble = isinstance(event, (AttemptFailed, DeliveryFailed, OwnSession, Warned))
+    return Level.WARNING if is_trouble else Level.INFO
 
 
 def line(stream: str, words: str) -> str:

@@ -6,6 +6,7 @@ import os
 from dataclasses import asdict, replace
 from typing import Any
 
+from backhaul.cli.level import level_in
 from backhaul.cli.output import Output
 from backhaul.cli.progress import Progress, in_words
 from backhaul.config import home, load_settings
@@ -32,21 +33,23 @@ def run_named(output: Output, name: str, options: RunOptions, *, headed: bool) -
     if options.file:
         options = replace(options, file=options.file.expanduser())
     here = installation()
+    least = level_in(here.settings)
     targets = find(home() / "systems", name)
-    results = [run_pipeline(target, here, options, [Progress(output)]) for target in targets]
+    results = [run_pipeline(target, here, options, [Progress(output, least)]) for target in targets]
     return report(output, results, dry_run=options.dry_run)
 
 
 def fetch_named(output: Output, name: str, options: RunOptions) -> int:
     """Fetch and keep what is new of what name stands for, print which files, return the exit code."""
     here, kept = installation(), list[ArtifactKept]()
+    least = level_in(here.settings)
 
     def note(event: Event) -> None:
         if isinstance(event, ArtifactKept):
             kept.append(event)
 
     targets = find(home() / "systems", name)
-    results = [run_pipeline(target, here, options, [Progress(output), note]) for target in targets]
+    results = [run_pipeline(target, here, options, [Progress(output, least), note]) for target in targets]
     exit_code = outcome_of_all(results)
     if output.json:
         output.document({"exit_code": exit_code, "files": [{"run": each.run, **each.facts()} for each in kept]})
@@ -67,9 +70,10 @@ def replay_named(output: Output, name: str, zone: str | None) -> int:
     if zone is not None and zone not in ZONES:
         raise ConfigError(f"zone {zone!r} cannot be replayed", next_step=f"Say {' or '.join(ZONES)}, or nothing.")
     here = installation()
+    least = level_in(here.settings)
     zones = (zone,) if zone else ZONES
     targets = find(home() / "systems", name)
-    results = [replay_pipeline(target, here, zones, [Progress(output)]) for target in targets]
+    results = [replay_pipeline(target, here, zones, [Progress(output, least)]) for target in targets]
     return report(output, results, dry_run=False)
 
 
@@ -92,9 +96,10 @@ def report(output: Output, results: list[RunResult], *, dry_run: bool) -> int:
         tell_failures(output, _by_failure(result), len(result.streams))
         _say_evidence(output, result)
         written = "dry run: nothing was written; " if dry_run else ""
+        is_idle = result.status == "done" and not result.counts.rows and not result.counts.removed
+        rows = "nothing new" if is_idle else counted(result.counts.rows, "row")
         output.say(
-            f"{written}run {result.run} of {result.pipeline}: {result.status},"
-            f" {counted(result.counts.rows, 'row')} in {result.seconds:.1f} s"
+            f"{written}run {result.run} of {result.pipeline}: {result.status}, {rows} in {result.seconds:.1f} s"
         )
     return exit_code
 
