@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from backhaul.formats.pgdump import Archive
-from systems.toko.catalogue import catalogue
+from systems.toko.rules.catalogue import catalogue
 from systems.toko.tables import TABLES
 
 

@@ -6,24 +6,31 @@ The words go to people and into logs: they say how many, never which item.
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from backhaul import Severity, TableCheck, checks
 
-from .catalogue import MODES
+from .tables import MODES
+
+if TYPE_CHECKING:
+    import polars as pl
 
 COLUMNS = ("namaitem", "konversi", "satuan", "hargapokok", "hargajual", "kodeitem")
 MAY_SHRINK_BY = 0.2
 DELETED = ("Y", "N", "T")
 """Values of `statushapus` that are to be expected. What iPOS means by them is not known: nothing is hidden."""
 
-IS_SOLD = pl.col("dijual").fill_null(True)
-
 
 def _about(name: str, rule: Callable[[pl.LazyFrame], str | None], severity: Severity = Severity.WARN) -> TableCheck:
     """Return a check of a catalogue that has rows; `rule` says what is wrong, or None."""
     return TableCheck(name, lambda facts: rule(facts.frame) if facts.rows else None, severity)
+
+
+def _sold() -> pl.Expr:
+    """What is not known to be off the shelf."""
+    import polars as pl
+
+    return pl.col("dijual").fill_null(True)
 
 
 def _missing_columns(frame: pl.LazyFrame) -> str | None:
@@ -33,6 +40,8 @@ def _missing_columns(frame: pl.LazyFrame) -> str | None:
 
 def _empty_values(frame: pl.LazyFrame) -> str | None:
     """A unit without a price or a conversion is usual, an item without a name or a cost is not."""
+    import polars as pl
+
     critical = ("namaitem", "hargapokok")
     found = frame.select(pl.col(name).is_null().sum() for name in critical).collect().row(0)
     empty = [f"{name} in {rows:,} rows" for name, rows in zip(critical, found, strict=True) if rows]
@@ -40,30 +49,40 @@ def _empty_values(frame: pl.LazyFrame) -> str | None:
 
 
 def _without_price(frame: pl.LazyFrame) -> str | None:
+    import polars as pl
+
     priced = (pl.col("hargajual").fill_null(0) > 0).any()
-    items = frame.filter(IS_SOLD).group_by("kodeitem").agg(priced=priced).filter(~pl.col("priced"))
+    items = frame.filter(_sold()).group_by("kodeitem").agg(priced=priced).filter(~pl.col("priced"))
     found = items.select(pl.len()).collect().item()
     return f"{found:,} items that are sold have no price" if found else None
 
 
 def _below_cost(frame: pl.LazyFrame) -> str | None:
-    cheap = frame.filter(IS_SOLD, pl.col("hargajual") > 0, pl.col("hargajual") < pl.col("hargapokok"))
+    import polars as pl
+
+    cheap = frame.filter(_sold(), pl.col("hargajual") > 0, pl.col("hargajual") < pl.col("hargapokok"))
     items, prices = cheap.select(pl.col("kodeitem").n_unique(), prices=pl.len()).collect().row(0)
     return f"{items:,} items sell below cost, {prices:,} prices in all" if prices else None
 
 
 def _unknown_modes(frame: pl.LazyFrame) -> str | None:
+    import polars as pl
+
     # A short code says nothing of an item; anything longer is not shown.
     strange = pl.col("cara_harga").is_null() | ~pl.col("cara_harga").is_in(MODES)
     return _met(frame.filter(strange), "cara_harga", "prices were taken from what rows there are")
 
 
 def _unknown_deleted(frame: pl.LazyFrame) -> str | None:
+    import polars as pl
+
     strange = pl.col("statushapus").is_not_null() & ~pl.col("statushapus").is_in(["", *DELETED])
     return _met(frame.filter(strange), "statushapus", "shown as all others")
 
 
 def _unknown_sold(frame: pl.LazyFrame) -> str | None:
+    import polars as pl
+
     found = frame.filter(pl.col("dijual").is_null()).select(pl.col("kodeitem").n_unique()).collect().item()
     return (
         f"of {found:,} items the backup does not say whether they are sold; they are shown as sold" if found else None
@@ -71,6 +90,8 @@ def _unknown_sold(frame: pl.LazyFrame) -> str | None:
 
 
 def _met(frame: pl.LazyFrame, name: str, what: str) -> str | None:
+    import polars as pl
+
     code = pl.col(name).fill_null("")
     value = pl.when(code.str.len_chars() <= 2).then(code).otherwise(pl.lit("?")).alias(name)
     found = frame.group_by(value).agg(pl.col("kodeitem").n_unique()).sort(name).head(5).collect()

@@ -1,5 +1,10 @@
 """Toko: the newest backup of the shop's iPOS, the catalogue and the price changes made of it, and the bot."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
 from backhaul import (
     ALERTS,
     WARNINGS,
@@ -16,10 +21,26 @@ from backhaul import (
     Telegram,
 )
 
-from .catalogue import KEY, catalogue
 from .checks import CHECKS
-from .history import CHANGE_KEY, price_changes
-from .tables import TABLES
+from .tables import CHANGE_KEY, KEY, TABLES
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def catalogue(tables: Mapping[str, pl.DataFrame], remark: Callable[[str], None]) -> pl.DataFrame:
+    """Return the catalogue; the rules are loaded where there is a backup to read."""
+    from .rules import catalogue as rules
+
+    return rules.catalogue(tables, remark)
+
+
+def price_changes(now: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    """Return what has changed between the catalogue and what it was before."""
+    from .rules import history
+
+    return history.price_changes(now, before)
+
 
 backups = DropboxFolder()
 index = SearchIndex()

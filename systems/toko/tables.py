@@ -1,8 +1,17 @@
-"""The tables of iPOS that the catalogue is made of, and the columns of them that are read."""
+"""The tables of iPOS that the catalogue is made of, the columns of them that are read, and what names a row."""
 
 from backhaul import ArchiveTable
 
 ITEM, UNIT, PRICE, STOCK = "tbl_item", "tbl_itemsatuanjml", "tbl_itemhj", "tbl_itemstok"
+
+KEY = ("kodeitem", "satuan", "level", "jumlah_sampai")
+"""What names a row of the catalogue."""
+
+CHANGE_KEY = (*KEY, "berubah_pada")
+"""What names a price change."""
+
+MODES = ("O", "S", "L", "J")
+"""The ways of keeping prices: one price, per unit, per level, by quantity."""
 
 TABLES = (
     ArchiveTable(

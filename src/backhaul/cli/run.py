@@ -11,7 +11,6 @@ from backhaul.cli.output import Output
 from backhaul.cli.progress import Progress, in_words
 from backhaul.config import home, load_settings
 from backhaul.engine.events import ArtifactKept, Event
-from backhaul.engine.replay import ZONES, replay_pipeline
 from backhaul.engine.run import Installation, RunOptions, RunResult, outcome_of_all, run_pipeline
 from backhaul.engine.systems import find
 from backhaul.engine.words import counted, reason
@@ -67,6 +66,8 @@ def fetch_named(output: Output, name: str, options: RunOptions) -> int:
 
 def replay_named(output: Output, name: str, zone: str | None) -> int:
     """Rebuild zones of what name stands for, print the result, return the exit code."""
+    from backhaul.engine.replay import ZONES, replay_pipeline
+
     if zone is not None and zone not in ZONES:
         raise ConfigError(f"zone {zone!r} cannot be replayed", next_step=f"Say {' or '.join(ZONES)}, or nothing.")
     here = installation()

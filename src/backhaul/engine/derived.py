@@ -71,7 +71,7 @@ class Computed:
         if code is None or not Path(code.co_filename).is_file():
             return None
         digest = hashlib.sha256(f"{self.build.__qualname__}:{code.co_firstlineno}".encode())
-        for path in sorted(Path(code.co_filename).parent.glob("*.py")):
+        for path in sorted(Path(code.co_filename).parent.rglob("*.py")):
             digest.update(path.read_bytes())
         return digest.hexdigest()
 
@@ -95,7 +95,7 @@ def Derived(
     A row that the computation no longer gives is marked with `removed_at`; what a merge replaces stays in
     `TABLE__archive`, so that the history can be read. `after` may name the archive of a stream as well, as
     `STREAM__archive`: the rows that merges have replaced, and in `_archived_at` when (UTC).
-    A run computes it if a table of `after` or the Python files beside `build` have changed since the last time;
+    A run computes it if a table of `after` or the Python files beside and below `build` have changed since the last time;
     naming it, as in `backhaul run system.NAME`, computes it in any case. Raises ConfigError for an empty `after`.
     """
     names = (after,) if isinstance(after, str) else tuple(after)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backhaul import SourceChanged
-from systems.toko.catalogue import KEY, catalogue
-from systems.toko.tables import ITEM, PRICE, STOCK, UNIT
+from systems.toko.rules.catalogue import catalogue
+from systems.toko.tables import ITEM, KEY, PRICE, STOCK, UNIT
 from systems.toko.tests.tables import DUS, PCS, Row, shop, soap
 
 COLUMNS = [

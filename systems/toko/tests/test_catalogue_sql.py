@@ -10,7 +10,8 @@ import pytest
 
 from backhaul.formats.pgdump import Archive
 from backhaul.sandbox.shop import Shop, load
-from systems.toko.catalogue import KEY, catalogue
+from systems.toko.rules.catalogue import catalogue
+from systems.toko.tables import KEY
 from systems.toko.tests.tables import COLUMNS
 from tests.postgres import Server, needs_server, select, server
 from tools.toko_sample import dump

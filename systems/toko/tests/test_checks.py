@@ -7,8 +7,8 @@ import pytest
 
 from backhaul import Severity
 from backhaul.model import BatchFacts
-from systems.toko.catalogue import catalogue
 from systems.toko.checks import CHECKS
+from systems.toko.rules.catalogue import catalogue
 from systems.toko.tests.tables import DUS, PCS, shop, soap
 
 NOW = datetime(2025, 9, 12, 5, tzinfo=UTC)

@@ -5,7 +5,8 @@ from decimal import Decimal as D
 
 import polars as pl
 
-from systems.toko.history import CHANGE_KEY, price_changes
+from systems.toko.rules.history import price_changes
+from systems.toko.tables import CHANGE_KEY
 
 NOON = datetime(2025, 9, 12, 5, tzinfo=UTC)
 

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from backhaul.formats.pgdump import Archive
-from systems.toko.catalogue import KEY, catalogue
+from systems.toko.rules.catalogue import catalogue
+from systems.toko.tables import KEY
 from systems.toko.tests.tables import COLUMNS
 
 SAMPLES = sorted((Path(__file__).resolve().parents[1] / "sample").glob("*.i5bu"))

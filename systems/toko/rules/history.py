@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from .catalogue import KEY, MONEY, narrowed
+from ..tables import KEY
+from .catalogue import MONEY, narrowed
 
 REPLACED_AT = "_archived_at"
 """The archive's column for the moment at which a row was replaced (UTC)."""
-
-CHANGE_KEY = (*KEY, "berubah_pada")
 
 VALUES = ("hargajual", "hargapokok")
 _MOMENT = pl.Datetime("us", "UTC")

@@ -8,14 +8,10 @@ import polars as pl
 
 from backhaul import SourceChanged
 
-from .tables import ITEM, PRICE, STOCK, UNIT
+from ..tables import ITEM, KEY, MODES, PRICE, STOCK, UNIT
 
 ANY = "-"
 """Stands where a price holds for every level or every quantity, and for a unit without a name."""
-
-KEY = ("kodeitem", "satuan", "level", "jumlah_sampai")
-MODES = ("O", "S", "L", "J")
-"""One price, per unit, per level, by quantity."""
 
 MONEY_DECIMALS = 6
 MATCHED = {UNIT: 0.5, PRICE: 0.5, STOCK: 0.05}
@@ -269,7 +265,7 @@ def _number(column: pl.Series, table: str, dtype: pl.Decimal) -> pl.Series:
     if strange := int((is_said & number.is_null()).sum()):
         raise SourceChanged(
             f"{table}: column {column.name!r} holds {strange:,} values that are no numbers, or too long",
-            next_step="Compare the columns of the backup with those that catalogue.py expects.",
+            next_step="Compare the columns of the backup with those that rules/catalogue.py expects.",
         )
     return number
 
@@ -279,5 +275,5 @@ def _refuse_strangers(name: str, frame: pl.DataFrame, items: pl.DataFrame, least
     if matched < frame.height * least:
         raise SourceChanged(
             f"{name}: only {matched:,} of {frame.height:,} rows find their item in {ITEM}",
-            next_step="Compare the columns of the backup with those that catalogue.py expects.",
+            next_step="Compare the columns of the backup with those that rules/catalogue.py expects.",
         )

@@ -1,0 +1,1 @@
+"""The rules of the catalogue, apart from the pipeline: Polars is loaded only where there is a backup to read."""
