@@ -148,6 +148,16 @@ def test_logs_tell_the_last_run_step_by_step(ran: Shop) -> None:
     assert re.fullmatch(r"\d\d:\d\d:\d\d  done in [\d.]+ s, exit code 0", lines[-1])
 
 
+def test_logs_of_a_run_that_began_with_a_warning_go_by_the_clock_of_the_pipeline(bare: Shop) -> None:
+    bare.call("init", "--from", "toko")
+    done = bare.call("run", "toko", "--file", "systems/toko/sample/backup_11092025-1805.i5bu")
+
+    lines = bare.call("logs").stdout.splitlines()
+
+    assert done.stderr.startswith("warning: nobody is told of this run")
+    assert re.fullmatch(r"started \d{4}-\d\d-\d\d \d\d:\d\d WIB", lines[0])
+
+
 def test_logs_of_a_failed_stream_say_what_to_do_next(shop: Shop, office: SandboxBackOffice) -> None:
     office.faults.add(Fault.CHANGED_BUTTON, path="/user-front")
     shop.call("run", "andalan.user", "--window", DAY)

@@ -7,6 +7,7 @@ import resource
 import sqlite3
 import subprocess
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,30 @@ def test_doctor_fails_where_settings_are_missing(shop: Shop) -> None:
     assert [check["name"] for check in shop.document("doctor", "--only", "python")["checks"]] == ["python"]
 
 
+def test_doctor_asks_for_no_setting_of_a_notifier_that_is_silenced(bare: Shop) -> None:
+    bare.call("init", "--from", "toko")
+    silent = replace(bare, settings={"DROPBOX_LOCAL_FOLDER": "systems/toko/sample", "DISABLE_NOTIFICATIONS": "true"})
+
+    done = silent.call("doctor", "--only", "system toko")
+
+    assert (done.returncode, done.stdout.strip()) == (0, "PASS  system toko  2 streams, all settings are there")
+
+
+def test_doctor_goes_on_where_a_setting_has_a_value_that_is_none(bare: Shop) -> None:
+    bare.call("init", "--from", "toko")
+    settings = {
+        "DROPBOX_LOCAL_FOLDER": "systems/toko/sample",
+        "DISABLE_NOTIFICATIONS": "true",
+        "MAX_CSV_FILES": "many",
+    }
+
+    done = replace(bare, settings=settings).call("doctor")
+
+    assert done.returncode == 1
+    assert "PASS  system toko" in done.stdout
+    assert re.search(r"^FAIL  toko .*'many'", done.stdout, re.MULTILINE)
+
+
 def test_doctor_says_what_to_do_in_an_empty_folder(bare: Shop) -> None:
     done = bare.call("doctor", "--only", "folder")
 
@@ -215,7 +240,8 @@ def test_what_the_demo_says_to_type_next_can_be_typed(bare: Shop) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "andalan" in done.stdout
-    assert (bare.folder / "shop" / "systems" / "andalan" / "pipeline.py").exists()
+    assert (bare.folder / "office" / "systems" / "andalan" / "pipeline.py").exists()
+    assert (bare.folder / "shop" / "systems" / "toko" / "pipeline.py").exists()
 
 
 def test_demo_again_is_made_anew(bare: Shop) -> None:

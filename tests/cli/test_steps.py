@@ -50,6 +50,16 @@ def test_a_file_is_extracted_without_any_setting_and_nothing_is_kept(shop: Shop)
     assert sorted(path.name for path in shop.folder.iterdir()) == ["out.csv", "systems", "users.csv"]
 
 
+def test_a_file_extracted_into_a_folder_is_told_by_its_whole_name(shop: Shop) -> None:
+    (shop.folder / "users.csv").write_text(USERS, encoding="utf-8")
+    (shop.folder / "tables").mkdir()
+
+    done = shop.call("extract", "andalan.user", "users.csv", "--to", "tables")
+
+    assert f"andalan.user: 2 rows in {Path('tables', 'user.csv')}" in done.stdout
+    assert (shop.folder / "tables" / "user.csv").exists()
+
+
 def test_extracting_says_what_a_run_would_hold_back_or_refuse(shop: Shop) -> None:
     (shop.folder / "half.csv").write_text("User ID,Nama,Poin\n00001,Ani,5\n0000", encoding="utf-8")
     (shop.folder / "page.csv").write_text("<html><body>Sign in</body></html>", encoding="utf-8")

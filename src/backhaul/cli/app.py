@@ -174,7 +174,7 @@ def extract(
     context: typer.Context,
     name: Name,
     file: Annotated[Path, typer.Argument(help="A file of the stream, such as a backup.")],
-    to: Annotated[Path, typer.Option("--to", help="The CSV file to write.")],
+    to: Annotated[Path, typer.Option("--to", help="The CSV file to write; one that is there is replaced.")],
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -193,13 +193,17 @@ def extract(
 def search(
     context: typer.Context,
     query: Annotated[str, typer.Argument(help="Words, a code or a barcode.")],
-    name: Annotated[str | None, typer.Option("--in", metavar="NAME", help="Which system's catalogue.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--in", metavar="NAME", help="Which system's catalogue, where several have one.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many products at most.")] = 10,
     with_cost: Annotated[bool, typer.Option("--with-cost", help="Show what the shop pays as well.")] = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Find products in the last catalogue, as the bot does: misspelt, abbreviated, in any order.
+
+    The catalogue is there after the first run; if its file was lost, `backhaul replay NAME` makes it again.
 
     Example: backhaul search "minyak grg 2 liter"
     """
@@ -213,7 +217,7 @@ def search(
 @app.command()
 def bot(
     context: typer.Context,
-    name: OptionalName = None,
+    name: Annotated[str | None, typer.Argument(help="A system; may be left out where only one has a bot")] = None,
     webhook: Annotated[
         str | None,
         typer.Option("--webhook", metavar="URL", help="The public https address that Telegram sends messages to."),
@@ -224,7 +228,7 @@ def bot(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Answer questions about prices in Telegram, until Ctrl-C.
+    """Answer questions about prices in Telegram, until Ctrl-C. Settings are read at the start.
 
     Example: backhaul bot toko
     """
@@ -271,7 +275,7 @@ def replay(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Rebuild a zone from the one before it, without any login: after a parser or a rule was repaired.
+    """Rebuild a zone from the one before it, without any login: after a rule was repaired or a delivered file lost.
 
     Example: backhaul replay andalan.transaksi
     """
@@ -389,7 +393,7 @@ def login(
 
     For a folder in Dropbox, its owner lets the app in on Dropbox's page, and the line for .env is printed.
 
-    Example: backhaul login andalan --cookies cookies.txt
+    Example: backhaul login toko; backhaul login andalan --cookies cookies.txt
 
     Exit codes: 0 signed in, 2 settings, 4 not signed in.
     """

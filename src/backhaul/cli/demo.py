@@ -121,7 +121,7 @@ def _say_where(output: Output, folder: Path) -> None:
     program = program_in(folder)
     output.say("\nWhere to look:")
     output.say(f"  {folder / PAGE}  the sheets, the messages and the bot, as people see them: open it in a browser")
-    output.say(f"  {folder / 'data' / 'katalog'}  the price catalogue of each backup, as CSV")
+    output.say(f"  {folder / 'data' / 'katalog'}  the shop's price catalogue as CSV, and a dated copy")
     output.say(f"  {folder / 'data' / 'warehouse.db'}  the rows, an SQLite file with one table for each stream")
     output.say(f"  {folder / 'data' / 'lake'}  every file as it was fetched (raw) and as rows (staging)")
     output.say(f"  {folder / 'systems'}  the pipelines that ran")
@@ -131,7 +131,8 @@ def _say_where(output: Output, folder: Path) -> None:
     output.say(f"  {program} logs")
     output.say(f'  {program} search "sabun colek"')
     output.say("A folder of your own next, beside this one:")
-    output.say(f"  {program} init --from andalan {quoted(str(Path('..', 'shop')))}")
+    output.say(f"  {program} init --from andalan {quoted(str(Path('..', 'office')))}")
+    output.say(f"  {program} init --from toko {quoted(str(Path('..', 'shop')))}")
 
 
 def program_in(folder: Path) -> str:

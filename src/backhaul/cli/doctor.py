@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from backhaul.bot import ShopBot
 from backhaul.bot.declared import bots_of
 from backhaul.cli.output import Output
-from backhaul.config import home, load_settings, missing_settings, resolved
-from backhaul.engine.run import LEDGER_URL, Installation
+from backhaul.config import home, load_settings, missing_settings, resolved, says_yes
+from backhaul.engine.run import LEDGER_URL, NO_NOTIFICATIONS, Installation
 from backhaul.engine.systems import Target, load_system, system_names
 from backhaul.engine.words import counted
 from backhaul.errors import BackhaulError, ConfigError
@@ -161,7 +161,7 @@ def _system(folder: Path, settings: dict[str, str]) -> list[Finding]:
     """Check a system's settings and, where they are all there, each of its destinations and notifiers."""
     name = f"system {folder.name}"
     try:
-        targets = load_system(folder)
+        targets = [_audible(target, settings) for target in load_system(folder)]
     except BackhaulError as error:
         return [Finding(name, Verdict.FAIL, str(error), error.next_step)]
     missing = [each for target in targets for each in missing_settings(target.pipeline, settings)]
@@ -171,8 +171,18 @@ def _system(folder: Path, settings: dict[str, str]) -> list[Finding]:
     streams = sum(len(tuple(target.pipeline.streams)) for target in targets)
     findings = [Finding(name, Verdict.PASS, f"{counted(streams, 'stream')}, all settings are there")]
     for target in targets:
-        findings += _connections(target, settings)
+        try:
+            findings += _connections(target, settings)
+        except BackhaulError as error:
+            findings.append(Finding(target.name, Verdict.FAIL, str(error), error.next_step))
     return [*findings, *(_bot(bot, settings) for bot in bots_of(folder.name))]
+
+
+def _audible(target: Target, settings: dict[str, str]) -> Target:
+    """Return target without its notifiers where they are silenced: a run asks for none of their settings then."""
+    if says_yes(settings, NO_NOTIFICATIONS):
+        return replace(target, pipeline=replace(target.pipeline, notify=()))
+    return target
 
 
 def _bot(bot: ShopBot, settings: dict[str, str]) -> Finding:
@@ -181,8 +191,10 @@ def _bot(bot: ShopBot, settings: dict[str, str]) -> Finding:
         people, status = resolved(bot, settings).people, resolved(bot, settings).catalogue.catalogue().status()
     except BackhaulError as error:
         return Finding("bot", Verdict.WARN, str(error), error.next_step)
-    detail = f"{counted(status.products, 'product')}; {counted(len(people.staff), 'person', 'people')} may ask"
-    detail += f", {counted(len(people.owners), 'owner')}"
+    everybody = counted(len(people.staff | people.owners), "person", "people")
+    detail = (
+        f"{counted(status.products, 'product')}; {everybody} may ask, of them {counted(len(people.owners), 'owner')}"
+    )
     if people.is_empty:
         return Finding("bot", Verdict.WARN, detail, "Put Telegram ids into ALLOWED_USERS and OWNER_USERS.")
     return Finding("bot", Verdict.PASS, detail)

@@ -24,19 +24,18 @@ def extract_named(output: Output, name: str, file: Path, to: Path) -> int:
     if not to.parent.is_dir():
         raise ConfigError(f"the folder {to.parent} is not there", next_step="Make it, or name another file.")
     with extracted(targets[0], file.expanduser(), load_settings(home())) as found:
-        _write(found, to)
-        _tell(output, found, to)
+        _tell(output, found, _written(found, to))
     return 0
 
 
-def _write(found: Extracted, to: Path) -> None:
-    """Put the CSV file in its place as a whole."""
+def _written(found: Extracted, to: Path) -> Path:
+    """Put the CSV file in its place as a whole, or into the folder that `to` is; return its path."""
     from backhaul.destinations import CsvFiles
 
     with tempfile.TemporaryDirectory(prefix=".backhaul-", dir=to.parent) as folder:
         files = CsvFiles(folder)
         files.write(found.stream, files.compare(found.stream, found.staged.batch))
-        shutil.move(files.path(found.stream), to)
+        return Path(shutil.move(files.path(found.stream), to))
 
 
 def _tell(output: Output, found: Extracted, to: Path) -> None:

@@ -32,8 +32,9 @@ def show_logs(output: Output, run: str | None) -> None:
         for record in found:
             output.line(record)
         return
-    began = recalled(found[0])
-    zone = pipeline_zones().get(began.pipeline, UTC) if isinstance(began, RunStarted) else UTC
+    # Not always the first one: a run may begin with a warning.
+    began = [event for event in map(recalled, found) if isinstance(event, RunStarted)]
+    zone = pipeline_zones().get(began[0].pipeline, UTC) if began else UTC
     output.say(f"started {local(found[0]['at'], zone)}")
     for record in found:
         at = datetime.fromisoformat(record["at"]).astimezone(zone)
