@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -112,11 +113,13 @@ def test_the_old_five_columns_come_first_in_a_dated_file(shop: Shop) -> None:
     shop.run()
 
     [snapshot] = shop.snapshots
-    datetime.strptime(snapshot.name, "%d%m%Y-%H%M.csv")
+    made_at = datetime.strptime(snapshot.name, "%d%m%Y-%H%M.csv").replace(tzinfo=ZoneInfo("Asia/Jakarta"))
+    assert timedelta(hours=23) < datetime.now(UTC) - made_at < timedelta(hours=25), "it is named by its backup"
     with snapshot.open(encoding="utf-8-sig", newline="") as file:
         header, *rows = csv.reader(file)
     assert header[:5] == ["namaitem", "konversi", "satuan", "hargapokok", "hargajual"]
     assert (len(rows), "removed_at" in header) == (ROWS, False)
+    assert not [row[1] for row in rows if row[1].endswith(".000")]
 
 
 def test_the_owner_is_told_what_the_checks_have_found_in_counts(shop: Shop) -> None:
@@ -196,6 +199,15 @@ def test_an_old_backup_is_told_of_and_goes_on_answering(shop: Shop) -> None:
     assert result.exit_code == 1
     assert "the newest file there is 50 hours old" in str(result.streams[0].error)
     assert shop.is_in_service()
+
+
+def test_before_anything_was_brought_the_price_changes_wait_and_the_login_is_told(shop: Shop) -> None:
+    shop.outside.dropbox.revoke()
+
+    result = shop.run()
+
+    assert result.exit_code == 4
+    assert [each.status for each in result.streams] == [Status.LOGIN, Status.DONE]
 
 
 def test_with_a_backup_file_alone_no_setting_is_needed(shop: Shop) -> None:

@@ -80,7 +80,7 @@ def test_a_file_holds_every_type_as_text(target, maker, folder):
 
     assert (folder / "orders.csv").read_bytes().decode() == (
         "\ufeffid,note,is_paid,day,at,price,share,שם\n"
-        '007,"a ""b""\n,c",true,2025-09-12,2025-09-12 08:00:45+07:00,12500.50,0.5,=1+1\n'
+        '007,"a ""b""\n,c",true,2025-09-12,2025-09-12 08:00:45+07:00,12500.5,0.5,=1+1\n'
         '8,"",,,,,,\n'
     )
 
@@ -145,7 +145,7 @@ def test_money_with_more_or_fewer_decimals_is_the_same(target, maker, folder):
         updated=3, unchanged=1
     )
     rows = (folder / "orders.csv").read_text("utf-8-sig").split()[1:]
-    assert rows == ["1,3500.500", "2,-19.500", "3,", "4,0.500"]
+    assert rows == ["1,3500.5", "2,-19.5", "3,", "4,0.5"]
     assert merge(target, maker, frame) == Counts(updated=3, unchanged=1)
 
 

@@ -58,7 +58,10 @@ class CsvFiles:
         if self.separator not in SEPARATORS:
             raise ConfigError(f"{self.name}: separator is {self.separator!r}; it is one of {SEPARATORS}")
         if not isinstance(self.snapshots, Setting) and not str(self.snapshots).isdecimal():
-            raise ConfigError(f"{self.name}: snapshots is {self.snapshots!r}; it is a whole number, 0 or more")
+            raise ConfigError(
+                f"{self.name}: snapshots is {self.snapshots!r}; it is a whole number, 0 or more",
+                next_step="Correct the setting that says it, such as MAX_CSV_FILES, or snapshots= in the pipeline.",
+            )
         SnapshotName(self.dated)
 
     def path(self, stream: Stream) -> Path:
@@ -90,7 +93,7 @@ class CsvFiles:
                 if not merge.has_changed:
                     part.unlink()
             if snapshots:
-                moment = self.clock().astimezone(ZoneInfo(changes.batch.timezone))
+                moment = (changes.batch.made_at or self.clock()).astimezone(ZoneInfo(changes.batch.timezone))
                 snapshots.take(moment, is_complete=stream.complete, marked=self._is_marked)
         return merge.counts(changes)
 

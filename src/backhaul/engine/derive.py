@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from backhaul.destinations.sql.dialect import ARCHIVE_SUFFIX, ARCHIVED_AT
 from backhaul.engine.context import RunContext, StreamResult
 from backhaul.engine.derived import computed_from, is_derived
-from backhaul.engine.events import StreamStarted
+from backhaul.engine.events import StreamStarted, Warned
 from backhaul.engine.haul import concluded, deliverer_of, recorded
 from backhaul.engine.stage import Stager
 from backhaul.errors import CheckFailed, ConfigError
@@ -47,6 +47,10 @@ class Derivation:
         if context.accept:
             context.ledger.accept_held(self.name)
         self.left_over = deliverer.deliver_pending(left_over=True).counts
+        if waiting := self._missing():
+            message = f"nothing to compute from yet: {', '.join(waiting)} has brought nothing"
+            context.emit(Warned(run=context.run, stream=self.name, message=message))
+            return
         inputs = self._inputs()
         if self._is_computed_from(inputs):
             return
@@ -59,6 +63,21 @@ class Derivation:
             raise CheckFailed(f"{self.name}: held back: {held}")
         if delivered.failures:
             raise delivered.failures[0]
+
+    def _missing(self) -> list[str]:
+        """Return the streams of this run that have never brought a row; a person who asks for it is told an error."""
+        computed, own = computed_from(self.stream), {stream.name for stream in self.streams}
+        names = {name.rpartition(".")[2].removesuffix(ARCHIVE_SUFFIX): name for name in computed.after}
+        mine = [name for name in names if name in own and not self._is_asked_for]
+        return [name for name in mine if not list(self.context.curated.read(self._target(name)))]
+
+    def _target(self, name: str) -> str:
+        return next(stream.target for stream in self.streams if stream.name == name)
+
+    @property
+    def _is_asked_for(self) -> bool:
+        """Whether a person has named derived streams only, which are computed in any case then."""
+        return all(is_derived(stream) for stream in self.context.streams)
 
     def _inputs(self) -> str | None:
         """Return what changes when the computation would give other rows; None where that cannot be told."""
@@ -76,8 +95,7 @@ class Derivation:
 
     def _is_computed_from(self, inputs: str | None) -> bool:
         """Tell whether the last computation was of the same tables; one that a person asks for is done anyway."""
-        is_asked_for = all(is_derived(stream) for stream in self.context.streams)
-        if inputs is None or is_asked_for or self.context.accept:
+        if inputs is None or self._is_asked_for or self.context.accept:
             return False
         return self.context.remembered.cursor(self.name).cursor == inputs
 

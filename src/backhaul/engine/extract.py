@@ -42,7 +42,7 @@ def extracted(target: Target, file: Path, settings: dict[str, str]) -> Iterator[
             next_step=f"Name one of: {names}." if streams else "A derived stream is computed; it takes no file.",
         )
     if not file.is_file():
-        raise ConfigError(f"{file}: there is no such file")
+        raise ConfigError(f"{file}: there is no such file", next_step="Check its path.")
     spare = {setting.name for setting in settings_in(streams[0])}
     # Nothing is kept, so nothing is sealed.
     stream = replace(resolved(streams[0], settings, spare=spare), personal=False)

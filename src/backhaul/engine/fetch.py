@@ -97,7 +97,8 @@ class Fetcher:
         try:
             return landing.adopt(path, name=path.name, window=window, prove=prove, origin=_origin(path))
         except TransientError as error:
-            raise SourceChanged(f"{path.name}: {error}", next_step="Download the file once more, by hand.") from None
+            why = str(error).removeprefix(f"{path.name}: ")
+            raise SourceChanged(f"{path.name}: {why}", next_step="Download the file once more, by hand.") from None
 
     def _tell_session(self, error: BackhaulError) -> None:
         self.context.emit(

@@ -24,6 +24,11 @@ def filled_without_sources(pipeline: Pipeline, settings: Mapping[str, str]) -> P
     return resolved(pipeline, settings, spare=of_sources - {setting.name for setting in settings_in(beside)})
 
 
+def filled_for_rework(pipeline: Pipeline, settings: Mapping[str, str]) -> Pipeline:
+    """Return the pipeline filled in for work on kept files, of which nobody is told: sources and notifiers rest."""
+    return filled_without_sources(replace(pipeline, notify=()), settings)
+
+
 def heard(pipeline: Pipeline, settings: Mapping[str, str]) -> tuple[Pipeline, list[str]]:
     """Return the pipeline without the notifiers whose settings are missing, and the names of those settings."""
     missing = {notifier.name: missing_settings(notifier, settings) for notifier in pipeline.notify}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from backhaul.engine.derived import is_derived
-from backhaul.engine.filled import filled_without_sources
+from backhaul.engine.filled import filled_for_rework
 from backhaul.engine.repair_file import CHECK, FILE, TICKET, write_rows
 from backhaul.engine.reread import ID, Reread
 from backhaul.engine.run import Installation, check_key
@@ -111,7 +111,7 @@ def reread_of(target: Target, installation: Installation) -> Reread:
     Raises ConfigError if target is not exactly one stream that reads files, and where its key is missing.
     """
     name = f"{target.name}.{_only_stream(target).name}"
-    pipeline = filled_without_sources(target.pipeline, installation.settings)
+    pipeline = filled_for_rework(target.pipeline, installation.settings)
     [stream] = pipeline.streams
     if is_derived(stream):
         raise ConfigError(f"{name} is computed anew by every run", next_step="Correct the rows it is computed from.")

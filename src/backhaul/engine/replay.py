@@ -12,7 +12,7 @@ from backhaul.engine.context import Status, StreamResult, failure_event
 from backhaul.engine.deliver import Deliverer, as_merged
 from backhaul.engine.derived import is_derived
 from backhaul.engine.events import BatchStaged, RunEnded, RunStarted, StreamDone, Subscriber, Warned
-from backhaul.engine.filled import filled_without_sources
+from backhaul.engine.filled import filled_for_rework
 from backhaul.engine.ledger.tables import DONE, PENDING, REFUSED
 from backhaul.engine.run import Installation, RunResult, Telling, check_key, new_run_id, outcome
 from backhaul.engine.stage import Stager
@@ -37,7 +37,7 @@ def replay_pipeline(
     merges all batches, oldest first, into an empty table and then what came of it into the real one, so that the
     counts say what the replay has changed. Raises AlreadyRunning.
     """
-    pipeline = filled_without_sources(target.pipeline, installation.settings)
+    pipeline = filled_for_rework(target.pipeline, installation.settings)
     streams = tuple(stream for stream in pipeline.streams if not is_derived(stream))
     if not streams:
         raise ConfigError(

@@ -357,7 +357,7 @@ def _check(name: str, streams: tuple[Stream, ...], options: RunOptions) -> None:
                 next_step=f"Name one of: {names}." if fetched else "A derived stream is computed; it takes no file.",
             )
         if not options.file.is_file():
-            raise ConfigError(f"--file {options.file}: there is no such file")
+            raise ConfigError(f"--file {options.file}: there is no such file", next_step="Check its path.")
     for stream in streams:
         names_of_destinations = [CURATED, *(each.name for each in stream.to)]
         if len(set(names_of_destinations)) < len(names_of_destinations):

@@ -86,7 +86,7 @@ class Stager:
     def _staged(
         self, frames: Iterator[pl.DataFrame], tally: _Tally, artifact: Artifact | None, batch_id: str
     ) -> Staged:
-        writer = self._writer(batch_id)
+        writer = self._writer(batch_id, artifact)
         self._write(frames, writer, tally)
         if artifact:
             self._prove_window(artifact, tally)
@@ -102,9 +102,9 @@ class Stager:
         warnings += self._drift_warnings(batch)
         return Staged(batch, tuple(tally.rejected), tuple(warnings), "; ".join(reasons) or None)
 
-    def _writer(self, batch_id: str) -> BatchWriter:
-        staging = self.lake.of(self.stream).staging
-        return staging.writer(batch_id, self.name, self.stream.key, self.timezone)
+    def _writer(self, batch_id: str, artifact: Artifact | None = None) -> BatchWriter:
+        staging, made_at = self.lake.of(self.stream).staging, artifact.made_at if artifact else None
+        return staging.writer(batch_id, self.name, self.stream.key, self.timezone, made_at=made_at)
 
     def _write(self, frames: Iterable[pl.DataFrame], writer: BatchWriter, tally: _Tally) -> None:
         for frame in frames:

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,13 +40,15 @@ class StagingArea:
     seal: Seal | None = field(default=None, repr=False)
     is_private: bool = False
 
-    def writer(self, batch_id: str, stream: str, key: tuple[str, ...], timezone: str) -> BatchWriter:
+    def writer(
+        self, batch_id: str, stream: str, key: tuple[str, ...], timezone: str, *, made_at: datetime | None = None
+    ) -> BatchWriter:
         """Return a writer for a new batch; what an interrupted writer of the same id left is removed."""
         part = self.folder / f"{batch_id}.part"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         seal = self.seal if self.is_private else None
-        return BatchWriter(part, self.folder / batch_id, stream, key, timezone, seal)
+        return BatchWriter(part, self.folder / batch_id, stream, key, timezone, seal, made_at)
 
     def load(self, batch_id: str) -> Batch | None:
         """Return a finished batch, or None if there is none of this id, or not all of it any more."""
@@ -67,6 +70,7 @@ class StagingArea:
             timezone=facts["timezone"],
             empty=tuple(facts["empty"]),
             is_whole=facts.get("whole", True),
+            made_at=datetime.fromisoformat(facts["made_at"]) if facts.get("made_at") else None,
             unsealed=self._opener(batch_id) if facts.get("sealed") else None,
         )
 
@@ -131,6 +135,7 @@ class BatchWriter:
     key: tuple[str, ...]
     timezone: str
     seal: Seal | None = field(default=None, repr=False)
+    made_at: datetime | None = None
     _parts: list[Path] = field(default_factory=list)
     _schema: dict[str, pl.DataType] = field(default_factory=dict)
     _filled: set[str] = field(default_factory=set)
@@ -165,6 +170,7 @@ class BatchWriter:
             "timezone": self.timezone,
             "empty": [name for name in self._schema if name not in self._filled],
             "whole": is_whole,
+            "made_at": self.made_at.isoformat() if self.made_at else None,
             "sealed": self.seal is not None,
         }
         for path in self._parts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum
 from io import BytesIO
 from pathlib import Path
@@ -32,6 +33,7 @@ class Batch:
     `id` is stable over a crash and names the batch to every destination. Rows read = rows + duplicate + rejected.
     `empty` are the columns without a single value: their type is unknown, and `schema` says Null.
     One that is not `is_whole` has only some rows of its file: what it lacks is not gone from a complete stream.
+    `made_at` is when the place that the file came from got it (UTC), None where that is not known.
     `unsealed` reads a part that is encrypted; parts are read through `frames` and `lazy` only.
     """
 
@@ -44,6 +46,7 @@ class Batch:
     timezone: str
     empty: tuple[str, ...] = ()
     is_whole: bool = True
+    made_at: datetime | None = None
     unsealed: Callable[[Path], bytes] | None = field(default=None, compare=False, repr=False)
 
     def frames(self) -> Iterator[pl.DataFrame]:

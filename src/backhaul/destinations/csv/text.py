@@ -28,6 +28,9 @@ def _text(name: str, dtype: pl.DataType, timezone: str, *, guarded: bool) -> pl.
         return pl.when(column.str.contains(_FORMULA)).then(pl.lit("'") + column).otherwise(column).alias(name)
     if isinstance(dtype, pl.Datetime):
         return column.dt.convert_time_zone(timezone).dt.strftime("%Y-%m-%d %H:%M:%S%.f%:z")
+    if isinstance(dtype, pl.Decimal):
+        # 1.000 is one thousand to a spreadsheet in half of the world.
+        return column.cast(pl.String).str.replace(r"(\.\d*?)0+$", "${1}").str.strip_suffix(".")
     if dtype == pl.Date:
         return column.dt.strftime("%Y-%m-%d")
     return column.cast(pl.String)
