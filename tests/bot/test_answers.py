@@ -87,6 +87,22 @@ def test_the_changes_of_one_product_stand_together():
     ]
 
 
+def test_small_quantities_come_before_large_ones_and_look_as_in_answers():
+    steps = ("40", "5", "999999", "2.5", "-", "some")
+
+    lines = changed(*(replace(CHANGE, up_to=step) for step in steps))[3:]
+
+    where = [line.split(":")[0] for line in lines]
+    assert where == [
+        "• PCS, s/d 2,5",
+        "• PCS, s/d 5",
+        "• PCS, s/d 40",
+        "• PCS, s/d 999.999",
+        "• PCS",
+        "• PCS, s/d some",
+    ]
+
+
 def test_costs_that_changed_are_for_owners():
     only_cost = replace(CHANGE, price=CHANGE.price_before)
 
@@ -107,6 +123,15 @@ def test_only_owners_hear_why_something_did_not_work():
 
     assert "disk" not in staff
     assert owner.endswith("Penyebab: disk\nLangkah berikutnya: Room.")
+
+
+def test_that_prices_are_old_is_said_on_the_first_page_only():
+    found = Found((Product("1", "TEH", (), None, (), True),), 1, Way.WORDS)
+
+    first, second = (answers.products(found, Cards(ID), skip=skip, page=3, is_old=True) for skip in (0, 3))
+
+    assert "Harga ini sudah lama" in answers.plain(first)
+    assert "Harga ini sudah lama" not in answers.plain(second)
 
 
 def test_only_owners_are_offered_a_sync():

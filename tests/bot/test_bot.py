@@ -324,7 +324,7 @@ def test_a_damaged_catalogue_is_told_to_the_owner_and_ends_nothing(shop):
         (to_staff,), (to_owner,) = shop.asked(STAFF, "kopi"), shop.asked(OWNER, "kopi")
         shop.asked(STAFF, "/status")
 
-    assert to_staff == "Itu tidak berhasil. Silakan coba lagi sebentar lagi."
+    assert to_staff == "Maaf, belum berhasil. Silakan coba sebentar lagi."
     assert "Langkah berikutnya" in to_owner
 
 
@@ -336,7 +336,7 @@ def test_what_nobody_foresaw_is_an_answer_too(shop, tmp_path):
     with shop.bot() as bot:
         (to_staff,), (to_owner,) = shop.asked(STAFF, "/perubahan"), shop.asked(OWNER, "/perubahan")
 
-    assert to_staff == "Itu tidak berhasil. Silakan coba lagi sebentar lagi."
+    assert to_staff == "Maaf, belum berhasil. Silakan coba sebentar lagi."
     assert "a question: unexpected" in to_owner
     assert not any("KOPI" in line or "yesterday" in line for line in bot.told)
 

@@ -143,6 +143,16 @@ def test_messages_end_where_a_card_does_and_fit(sizes):
     assert all(any(card in message for message in messages) for card in small)
 
 
+def test_amounts_of_any_size_can_be_shown():
+    most = Decimal("9" * 38)
+    large = Offer("PCS", most, most, Decimal("1e-20"), "1", most)
+    small = Offer("DUS", most, Decimal("1e-20"), most)
+
+    shown = lines(product(large, small, stock=(Stock("UTM", most),)), with_costs=True)
+
+    assert any("Rp 99.999.999.999.999.999.999.999.999.999.999.999.999 (" in line for line in shown)
+
+
 def test_emoji_count_twice():
     messages = packed(["\N{ROCKET}" * 2000, "\N{ROCKET}" * 47, "\N{ROCKET}"])
 

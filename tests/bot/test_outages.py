@@ -2,9 +2,11 @@
 
 import socket
 import time
+import traceback
 
 import pytest
 
+from backhaul.bot.desk import MOST_AT_ONCE
 from backhaul.bot.polling import Patience
 from backhaul.errors import AlreadyRunning, ConfigError
 from backhaul.sandbox import SandboxTelegram, TelegramFault
@@ -27,10 +29,10 @@ def test_it_starts_although_telegram_is_down_and_says_so_in_one_line(full, fault
     with full.bot() as bot:
         assert "Rp 12.500" in full.asked(STAFF, "kopi")[0]
 
-    outage = [line for line in bot.told if "tried again by itself" in line or "answers again" in line]
+    outage = [line for line in bot.told if "tried again by itself" in line or "works again" in line]
     assert [line.split(";")[0].split(",")[0] for line in outage] == [
         "Telegram cannot be reached or does not work (getMe)",
-        "Telegram answers again",
+        "it works again",
     ]
 
 
@@ -55,7 +57,7 @@ def test_polling_goes_on_after_an_outage_and_nothing_is_asked_in_vain(full, faul
         full.telegram.faults.add(fault, method="getUpdates", times=2, seconds=0.1)
         for user in (STAFF, COLLEAGUE):
             full.telegram.ask(user, "sabun")
-        bot.wait_until("answers again")
+        bot.wait_until("works again")
         full.telegram.wait_for(2, STAFF)
         full.telegram.wait_for(1, COLLEAGUE)
         full.asked(STAFF, "/me")
@@ -74,6 +76,7 @@ def test_a_token_that_telegram_does_not_know_ends_it(full):
 
     assert str(caught.value) == "Telegram does not know this bot's token"
     assert "TELEGRAM_BOT_TOKEN" in caught.value.next_step
+    assert "InvalidToken" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_where_telegram_asks_to_wait_the_answer_comes_later(full):
@@ -87,6 +90,24 @@ def test_where_telegram_asks_to_wait_the_answer_comes_later(full):
     assert "Rp 12.500" in answer
     assert 1.0 <= waited_s < 5
     assert [call.status for call in full.telegram.calls if call.method == "sendMessage"] == [429, 200]
+
+
+@pytest.mark.parametrize("questions", [1, MOST_AT_ONCE + 100])
+def test_while_one_is_to_wait_others_are_answered(full, questions):
+    full.telegram.faults.add(TelegramFault.TOO_MANY_REQUESTS, method="sendMessage", seconds=4)
+
+    with full.bot():
+        for _ in range(questions):
+            full.telegram.ask(STAFF, "kopi")
+        while not sent(full):
+            time.sleep(0.01)
+        began = time.monotonic()
+        (answer,) = full.asked(COLLEAGUE, "kopi")
+        waited_s = time.monotonic() - began
+        full.telegram.wait_for(1, STAFF)
+
+    assert "Rp 12.500" in answer
+    assert waited_s < 2.5
 
 
 def test_a_wait_without_end_is_given_up_and_others_are_answered(full):

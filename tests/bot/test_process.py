@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.bot.place import SCRIPT, STAFF, Shop, environment
+from tests.bot.place import OWNER, SCRIPT, STAFF, Shop, environment
 
 
 class Process:
@@ -54,6 +54,28 @@ def test_a_signal_ends_it_cleanly(shop, number):
     assert code == 0
     assert bot.told[-1].endswith("toko: stopped")
     assert not any("Traceback" in line or shop.telegram.token in line for line in bot.told)
+
+
+@pytest.mark.slow
+def test_a_signal_ends_it_in_the_middle_of_a_long_step_of_a_sync(shop):
+    shop.filled().put("TEH;1;PCS;1;2;T;-;-;;;true\n", "more.csv")
+    module = shop.folder / "systems" / "toko" / "pipeline.py"
+    slow = module.read_text("utf-8").replace(
+        "def typed(frame):", "def typed(frame):\n    import time; time.sleep(60)"
+    )
+    module.write_text(slow, "utf-8")
+    bot = Process(shop)
+    bot.wait_until("it polls")
+    shop.telegram.ask(OWNER, "/sync")
+    shop.telegram.wait_for(1, OWNER)
+    while "dibaca" not in shop.telegram.messages(OWNER)[0].text:
+        time.sleep(0.05)
+
+    began = time.monotonic()
+    code = bot.end(signal.SIGTERM)
+
+    assert (code, time.monotonic() - began < 15) == (0, True)
+    assert shop.telegram.messages(OWNER)[0].text.startswith("❌ Sinkronisasi terputus")
 
 
 def test_a_wrong_setting_ends_it_with_the_next_step(shop):

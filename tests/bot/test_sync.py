@@ -1,10 +1,13 @@
 """/sync: an owner has the pipeline run, sees how far it is, and what came of it."""
 
+import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from backhaul.engine.run import RunOptions
+from backhaul.model import Counts
 from backhaul.sandbox import TelegramFault
 from tests.bot.place import GOODS, OWNER, STAFF, Shop
 
@@ -124,6 +127,41 @@ def test_the_bot_answers_while_a_sync_runs_and_its_end_interrupts_it(shop, monke
     assert run["status"] == "interrupted"
     assert shop.telegram.messages(OWNER)[0].text.startswith("❌ Sinkronisasi terputus")
     assert shop.sync().counts.new == 1
+
+
+def test_an_end_in_the_middle_of_a_long_step_is_told_too(shop, monkeypatch):
+    from backhaul.bot import sync
+
+    shop.filled()
+    over = threading.Event()
+
+    def long(*_):
+        over.wait(20)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sync, "GIVEN_UP_AFTER_S", 0.2)
+    monkeypatch.setattr(sync, "run_pipeline", long)
+    with shop.bot() as bot:
+        shop.telegram.ask(OWNER, "/sync")
+        shop.telegram.wait_for(1, OWNER)
+        bot.close()
+    over.set()
+
+    assert shop.telegram.messages(OWNER)[0].text.startswith("❌ Sinkronisasi terputus")
+
+
+def test_what_an_earlier_run_had_still_to_deliver_counts(shop):
+    from backhaul.bot.progress import SyncProgress
+    from backhaul.engine.events import StreamDone
+    from backhaul.languages import translator
+
+    result = shop.filled().sync()
+    late = replace(result, streams=tuple(replace(each, left_over=Counts(new=7)) for each in result.streams))
+    progress = SyncProgress(translator("id"), lambda: False)
+    progress(StreamDone(run="r", stream="toko.katalog", counts=Counts(), seconds=1.0, left_over=Counts(new=7)))
+
+    assert "katalog: Baru 7, diperbarui 0, tetap 0" in progress.result(late, with_warnings=True)
+    assert "Baru 7" in progress.text()
 
 
 def test_in_a_group_the_result_has_no_warnings(shop):

@@ -132,6 +132,10 @@ def test_a_ledger_that_does_not_answer_has_telegram_send_it_again(shop):
         shop.telegram.wait_for(1, STAFF)
 
     assert (refused, taken) == (503, 200)
+    assert [line for line in bot.told if "tried again by itself" in line or "works again" in line] == [
+        "ledger.db: file is not a database; it is tried again by itself",
+        "it works again, after 0 s",
+    ]
 
 
 def test_health_tells_how_old_the_catalogue_is(shop, web):
@@ -140,12 +144,14 @@ def test_health_tells_how_old_the_catalogue_is(shop, web):
         without = web.get(url)
         shop.filled()
         with_one = web.get(url)
+        watched = web.head(url)
         assert "Rp 12.500" in shop.asked(STAFF, "kopi")[0]
 
     assert (without.status_code, without.json()["status"]) == (503, "no catalogue")
     found = with_one.json()
     assert (with_one.status_code, found["status"], found["products"]) == (200, "ok", 3)
     assert 0 <= found["age_h"] < 0.1
+    assert (watched.status_code, watched.content) == (200, b"")
 
 
 def test_health_is_told_while_telegram_is_out_of_reach(shop, web):
@@ -175,9 +181,10 @@ def test_health_of_a_catalogue_that_is_too_old(shop, web):
     shop.filled()
     with shop.bot(listen="127.0.0.1:0") as bot:
         answer = web.get(f"http://127.0.0.1:{bot.running.port}/healthz")
-        (status,) = shop.asked(OWNER, "/status")
+        (status,), (products,) = shop.asked(OWNER, "/status"), shop.asked(STAFF, "kopi")
 
     assert (answer.status_code, answer.json()["status"]) == (503, "stale")
+    assert products.split("\n")[0] == "⚠ Harga ini sudah lama; di toko mungkin ada yang lebih baru."
     assert "Harga ini sudah lama" in status
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backhaul.search import Catalogue, Offer, PriceColumns, SearchIndex, Stock, Way
+from backhaul.search.products import product_of
 from tests.search.catalogues import frame, index_of, maker, named, row
 
 SHELF = (
@@ -243,3 +244,22 @@ def test_columns_of_another_stream_are_mapped_and_those_it_lacks_are_empty(tmp_p
 
     assert (product.name, product.stock, product.is_sold) == ("Red mug", None, True)
     assert product.offers == (Offer("", None, Decimal(12), None),)
+
+
+@pytest.mark.parametrize(
+    "text", ["1e999999", "-1e40", "1e-40", "NaN", "sNaN", "Infinity", "12.500,00", "-", "", None]
+)
+def test_what_is_no_amount_of_this_world_is_none(text: str | None) -> None:
+    found = product_of([{"kodeitem": "A", "namaitem": "A", "satuan": "PCS", "hargajual": text}], PriceColumns())
+
+    assert [offer.price for offer in found.offers] == [None]
+
+
+def test_where_half_of_the_words_fit_the_nearest_is_shown(catalogue: Catalogue) -> None:
+    found = catalogue.find("minyak telon bayi", 2)
+
+    assert found.way is Way.SIMILAR
+    assert [each.name for each in found.products] == [
+        "MINYAK GORENG KENCANA 1 LITER",
+        "MINYAK GORENG KENCANA 2 LITER",
+    ]

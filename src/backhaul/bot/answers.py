@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from html import escape
 
-from backhaul.bot.cards import Cards, cleaned, money, packed, percent
+from backhaul.bot.cards import Cards, cleaned, decimals_of, money, packed, percent
 from backhaul.bot.people import Role
 from backhaul.languages import Translator
 from backhaul.notify.markup import without_tags
@@ -65,14 +66,16 @@ class PriceChange:
     at: datetime
 
 
-def products(found: Found, cards: Cards, *, skip: int, page: int) -> Answer:
+def products(found: Found, cards: Cards, *, skip: int, page: int, is_old: bool = False) -> Answer:
     """Return one page of products, the first of which is the one after `skip`; one more than a page shows that
-    there are others.
+    there are others. That a catalogue is old is said on the first page.
     """
     words, shown = cards.words, found.products[:page]
     numbered = [cards.product(product, number) for number, product in enumerate(shown, skip + 1)]
     if found.way is Way.SIMILAR and not skip:
         numbered.insert(0, words.line(f"<i>{words.say('Nothing has all these words. This comes nearest:')}</i>"))
+    if is_old and not skip:
+        numbered.insert(0, words.line(_old(words)))
     return Answer(packed(numbered), more=skip + page if len(found.products) > page else None)
 
 
@@ -176,7 +179,7 @@ def status(state: State, *, now: datetime, timezone: str, stale_after_h: float, 
         said = words.duration(max(age.total_seconds(), 0))
         lines.append(words.say("Prices as of {at}, {age} ago", at=at, age=said))
         if age > timedelta(hours=stale_after_h):
-            lines.append(f"\N{WARNING SIGN} {words.say('These prices are old; the shop may have newer ones.')}")
+            lines.append(_old(words))
     if state.run_at is None:
         lines.append(words.say("No sync has run yet."))
     else:
@@ -234,7 +237,8 @@ def _changes(
     """Yield the lines of one product's changes: its name, when, and each price and cost that changed."""
     moment = words.isolated(words.moment(at, timezone))
     yield f"<b>{words.isolated(cleaned(name))}</b> <i>{moment}</i>"
-    for change in found:
+    units = list(dict.fromkeys(change.unit for change in found))
+    for change in sorted(found, key=lambda each: (units.index(each.unit), *_place(each))):
         where = _where(change, words)
         if change.price != change.price_before:
             yield f"{where}: {_moved(change.price_before, change.price, words)}"
@@ -247,8 +251,20 @@ def _where(change: PriceChange, words: Translator) -> str:
     if change.level not in ("", "-"):
         parts.append(words.say("Level {level}", level=cleaned(change.level)))
     if change.up_to not in ("", "-"):
-        parts.append(words.say("up to {quantity}", quantity=cleaned(change.up_to)))
+        limit = _limit(change.up_to)
+        quantity = cleaned(change.up_to) if limit is None else words.number(limit, decimals_of(limit, 3))
+        parts.append(words.say("up to {quantity}", quantity=quantity))
     return f"\N{BULLET} {', '.join(parts)}"
+
+
+def _place(change: PriceChange) -> tuple[str, Decimal]:
+    """Return where a price stands among those of its unit: small quantities before large ones."""
+    limit = _limit(change.up_to)
+    return change.level.rjust(9), Decimal("Infinity") if limit is None else limit
+
+
+def _limit(up_to: str) -> Decimal | None:
+    return Decimal(up_to) if re.fullmatch(r"\d{1,20}(?:\.\d{1,20})?", up_to, re.ASCII) else None
 
 
 def _moved(before: Decimal | None, after: Decimal | None, words: Translator) -> str:
@@ -260,6 +276,10 @@ def _moved(before: Decimal | None, after: Decimal | None, words: Translator) -> 
     symbol = "\N{UPWARDS BLACK ARROW}" if after > before else "\N{DOWNWARDS BLACK ARROW}"
     share = percent(after - before, before, words)
     return f"{symbol} {said} ({words.isolated(share if share.startswith('-') else f'+{share}')})"
+
+
+def _old(words: Translator) -> str:
+    return f"\N{WARNING SIGN} {words.say('These prices are old; the shop may have newer ones.')}"
 
 
 def _reason(reason: str, next_step: str, words: Translator) -> list[str]:

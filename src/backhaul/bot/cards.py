@@ -146,7 +146,7 @@ def cleaned(text: str, length: int = NAME_LENGTH) -> str:
 def money(amount: Decimal, words: Translator) -> str:
     """Return an amount such as `Rp 118.000`; parts of a rupiah only where there are any."""
     sign = "-" if amount < 0 else ""
-    return sign + words.rupiah(abs(amount))
+    return sign + words.rupiah(amount.copy_abs())
 
 
 def percent(part: Decimal, whole: Decimal, words: Translator) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 MOST_CHANGES = 40
+STALE = "stale"
 LETTERS_READ = 4096
 """What is read of a question; Telegram takes no more."""
 
@@ -81,7 +82,9 @@ class Clerk:
         found = self._catalogue.find(query[:LETTERS_READ], self._page + 1, skip=skip)
         if not found.products:
             return answers.no_more(self.words) if skip else answers.nothing_found(query, self.words)
-        return answers.products(found, Cards(self.words, asker.sees_costs), skip=skip, page=self._page)
+        is_old = not skip and self.health().status == STALE
+        cards = Cards(self.words, asker.sees_costs)
+        return answers.products(found, cards, skip=skip, page=self._page, is_old=is_old)
 
     def failed(self, error: BackhaulError, asker: Asker) -> Answer:
         """Return that something went wrong; why, for an owner."""
@@ -109,7 +112,7 @@ class Clerk:
             return Health("the catalogue cannot be read", is_ok=False)
         age_h = (self._clock() - data_at) / timedelta(hours=1)
         is_ok = age_h <= self._bot.stale_after_h
-        return Health("ok" if is_ok else "stale", is_ok, facts.products, round(age_h, 2), data_at)
+        return Health("ok" if is_ok else STALE, is_ok, facts.products, round(age_h, 2), data_at)
 
     def _greeting(self, asker: Asker) -> Answer:
         return answers.greeting(asker.role, self.words)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -100,7 +101,7 @@ class Desk:
             number = number_of(update)
             if number in mine:
                 mine.discard(number)
-                self._begun(self._answered(update))
+                self._begun(self._guarded("an answer", partial(self._in_turn, update)))
         await self._clear()
 
     def _begun(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -116,32 +117,43 @@ class Desk:
             # Looked at here too: whoever waited for it may have been ended before.
             task.exception()
 
-    async def _answered(self, update: dict[str, Any]) -> None:
-        """Answer one update; what goes wrong is told in one line, without a word of what was asked."""
+    async def _guarded(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do work; what goes wrong is told in one line, without a word of what was asked."""
+        try:
+            with ours_alone(name):
+                await work()
+        except BackhaulError as error:
+            self._tell(f"{name} was not given: {error}")
+
+    async def _in_turn(self, update: dict[str, Any]) -> None:
+        """Answer one update, when what came before it in its chat is answered."""
         what = heard(update)
-        if what is None:
+        if what is None or (isinstance(what, Said) and what.command(self.username) == ("", "")):
+            return
+        asker = self._asker(what)
+        # Before its turn, for which it may have to wait: a flood takes no place in the queue from others.
+        verdict = self._judged(what, asker)
+        if verdict is Verdict.IGNORED:
             return
         # Who writes twice gets the answers in that order.
         turn = self._turns.setdefault(what.chat, asyncio.Lock())
         async with turn:
-            try:
-                with ours_alone("an answer"):
-                    await (self._said(what) if isinstance(what, Said) else self._pressed(what))
-            except BackhaulError as error:
-                self._tell(f"an answer was not given: {error}")
+            if isinstance(what, Said):
+                await self._said(what, asker, verdict)
+            else:
+                await self._pressed(what, asker, verdict)
 
-    async def _said(self, said: Said) -> None:
-        asker = self._asker(said)
+    def _judged(self, what: Said | Pressed, asker: Asker) -> Verdict:
+        if asker.role is Role.STRANGER and isinstance(what, Said):
+            return Verdict.TOLD_OFF if self._is_refused_anew(asker.user) else Verdict.IGNORED
+        return self._floods.judge(asker.user)
+
+    async def _said(self, said: Said, asker: Asker, verdict: Verdict) -> None:
         command = said.command(self.username)
-        if command == ("", ""):
-            return
         if asker.role is Role.STRANGER:
-            await self._refuse(said)
-            return
-        verdict = self._floods.judge(asker.user)
-        if verdict is Verdict.IGNORED:
-            return
-        if verdict is Verdict.TOLD_OFF:
+            self._tell("somebody who is on no list was refused")
+            await self._send(said, answers.refusal(said.user, self._clerk.words))
+        elif verdict is Verdict.TOLD_OFF:
             await self._send(said, answers.too_fast(self._floods.wait_s(asker.user), self._clerk.words))
         elif command is None:
             await self._question(said, said.question(self.username), asker)
@@ -180,17 +192,16 @@ class Desk:
             await self._send(said, answers.owners_only(self._clerk.words))
             return
         # In a task of its own: meanwhile the owner may ask what things cost.
-        self._begun(self._sync.run(said.chat, said.topic, is_private=said.is_private))
+        run = partial(self._sync.run, said.chat, said.topic, is_private=said.is_private)
+        self._begun(self._guarded("the account of a sync", run))
 
-    async def _pressed(self, pressed: Pressed) -> None:
+    async def _pressed(self, pressed: Pressed, asker: Asker, verdict: Verdict) -> None:
         """Answer a button by the role of whoever has pressed it."""
-        asker, words = self._asker(pressed), self._clerk.words
-        verdict = self._floods.judge(asker.user)
-        if asker.role is Role.STRANGER or verdict is not Verdict.ANSWERED:
+        words = self._clerk.words
+        if asker.role is Role.STRANGER or verdict is Verdict.TOLD_OFF:
             refused = words.say("Sorry, this bot answers only the people of the shop.")
             told = refused if asker.role is Role.STRANGER else words.say("That was a lot at once. Wait a little.")
-            if verdict is not Verdict.IGNORED:
-                await self._line.answer(pressed.query, told, is_alert=True)
+            await self._line.answer(pressed.query, told, is_alert=True)
             return
         now = datetime.now(UTC)
         facts = await self._threaded(lambda: self._ledger.press(pressed.chat, pressed.button, now))
@@ -203,18 +214,17 @@ class Desk:
         if facts:
             await self._question(pressed, str(facts["query"]), asker, int(facts["skip"]))
 
-    async def _refuse(self, said: Said) -> None:
-        """Tell a stranger once an hour that the bot is not for them."""
+    def _is_refused_anew(self, user: int) -> bool:
+        """Return whether a stranger is to be told, once an hour, that the bot is not for them; it counts as done."""
         now = time.monotonic()
-        refused_at = self._strangers.get(said.user)
+        refused_at = self._strangers.get(user)
         if refused_at is not None and now - refused_at < REFUSED_AGAIN_AFTER_S:
-            return
-        self._strangers[said.user] = now
-        self._strangers.move_to_end(said.user)
+            return False
+        self._strangers[user] = now
+        self._strangers.move_to_end(user)
         while len(self._strangers) > MOST_STRANGERS:
             self._strangers.popitem(last=False)
-        self._tell("somebody who is on no list was refused")
-        await self._send(said, answers.refusal(said.user, self._clerk.words))
+        return True
 
     async def _send(self, to: Said | Pressed, answer: Answer, query: str = "") -> None:
         """Send the messages of an answer; under the last one the button for more, if there is more."""

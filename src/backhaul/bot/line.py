@@ -63,12 +63,8 @@ class Contended(TransientError):
     default_next_step = "End the other process: only one may poll with a token; several need --webhook."
 
 
-class TooLong(TelegramError):
-    """Telegram asks to wait longer than anybody waits for an answer."""
-
-
 class Pacing(AIORateLimiter):
-    """The library's limiter, whose waits have an end."""
+    """The library's limiter; where Telegram asks one call to wait, only that one waits, and not without end."""
 
     async def process_request(
         self,
@@ -80,16 +76,16 @@ class Pacing(AIORateLimiter):
         rate_limit_args: int | None,
     ) -> Any:
         """Make a call when its turn comes, and again where Telegram asks to wait a little."""
-
-        async def bounded(*given: Any, **named: Any) -> Any:
+        for _ in range(RETRIES):
             try:
-                return await callback(*given, **named)
+                return await super().process_request(callback, args, kwargs, endpoint, data, rate_limit_args)
             except RetryAfter as error:
                 if seconds(error) > LONGEST_WAIT_S:
-                    raise TooLong("a long wait") from None
-                raise
-
-        return await super().process_request(bounded, args, kwargs, endpoint, data, rate_limit_args)
+                    raise
+                # Here, not by the library's own retries: those keep all chats waiting for the one that is too fast.
+                wait_s = seconds(error) + 0.1
+            await asyncio.sleep(wait_s)
+        return await super().process_request(callback, args, kwargs, endpoint, data, rate_limit_args)
 
 
 class Line:
@@ -115,7 +111,7 @@ class Line:
             base_file_url=f"{base}/file/bot",
             request=self._requests[0],
             get_updates_request=self._requests[1],
-            rate_limiter=Pacing(max_retries=RETRIES),
+            rate_limiter=Pacing(),
         )
 
     async def close(self) -> None:
@@ -250,8 +246,8 @@ def _translated(method: str) -> Iterator[None]:
         failure = _failure(error, method)
     else:
         return
-    # Out here, so that the library's error, which may hold the token, is not in the new one's context.
-    raise failure
+    # Without the library's error, which may hold the token.
+    raise failure from None
 
 
 def _failure(error: TelegramError, method: str) -> BackhaulError:
@@ -261,10 +257,10 @@ def _failure(error: TelegramError, method: str) -> BackhaulError:
         case Conflict():
             return Contended("another process polls with this bot's token, or a webhook is set (409)")
         case RetryAfter():
-            message = f"Telegram asks to wait ({method})"
-            return TransientError(message, retry_after_s=min(seconds(error), LONGEST_WAIT_S))
-        case TooLong():
-            return TransientError(f"Telegram asks to wait for long ({method})", retry_after_s=LONGEST_WAIT_S)
+            how = "to wait for long" if seconds(error) > LONGEST_WAIT_S else "to wait"
+            return TransientError(
+                f"Telegram asks {how} ({method})", retry_after_s=min(seconds(error), LONGEST_WAIT_S)
+            )
         case Forbidden() | BadRequest() | ChatMigrated():
             return Refused(f"Telegram refuses {method} ({type(error).__name__})")
         case NetworkError():

@@ -37,7 +37,7 @@ class Patience:
 
 
 class Outage:
-    """Tells once that Telegram does not answer, and once that it does again."""
+    """Tells once that calls do not go through, and once that they do again."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
@@ -52,7 +52,7 @@ class Outage:
     def ends(self) -> None:
         """Tell that calls go through again, if they had not."""
         if self._since is not None:
-            self._tell(f"Telegram answers again, after {time.monotonic() - self._since:.0f} s")
+            self._tell(f"it works again, after {time.monotonic() - self._since:.0f} s")
             self._since = None
 
 

@@ -71,8 +71,8 @@ class SyncProgress:
         head = words.say("Sync {status}, in {time}", status=run_word(result.status, words), time=took)
         lines = [f"{symbol} <b>{head}</b>"]
         for each in result.streams:
-            is_bare = each.error is not None and each.counts == Counts()
-            came_to = words.say("failed") if is_bare else self._counts(each.counts)
+            is_bare = each.error is not None and each.counts + each.left_over == Counts()
+            came_to = words.say("failed") if is_bare else self._counts(each.counts + each.left_over)
             lines.append(f"{words.isolated(cleaned(_short(each.stream)))}: {came_to}")
             if each.error is not None:
                 lines += _failure(each.error, words, reason(each.stream, str(each.error)))
@@ -105,7 +105,7 @@ class SyncProgress:
             case DeliveryFailed():
                 return words.say("{place} did not take it", place=cleaned(event.destination))
             case StreamDone():
-                return f"\N{WHITE HEAVY CHECK MARK} {self._counts(event.counts)}"
+                return f"\N{WHITE HEAVY CHECK MARK} {self._counts(event.counts + event.left_over)}"
             case StreamFailed():
                 return f"\N{CROSS MARK} {words.say('failed')}"
         return ""

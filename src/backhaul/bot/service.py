@@ -16,7 +16,7 @@ from backhaul.bot.desk import Desk
 from backhaul.bot.floods import Pace
 from backhaul.bot.line import Line
 from backhaul.bot.people import People, Role
-from backhaul.bot.polling import Outage, Patience, insist, poll
+from backhaul.bot.polling import Outage, Patience, Take, insist, poll
 from backhaul.bot.shop_bot import ShopBot
 from backhaul.bot.sync import EDIT_EVERY_S, Sync
 from backhaul.bot.web_server import served
@@ -84,7 +84,7 @@ async def serve(
         stack.callback(sync.stop)
         if place is not None:
             # From the start on: it tells how the catalogue is also while Telegram is out of reach.
-            web = served(*place, take=desk.take, hook=hook, health=desk.health)
+            web = served(*place, take=_told(desk.take, Outage(tell)), hook=hook, health=desk.health)
             stack.push_async_callback(web.close)
             running.port = web.port
         post = _Post(line, desk, hook, people, words, mode.patience, tell, running)
@@ -150,6 +150,20 @@ def _checked(bot: ShopBot, tell: Callable[[str], None]) -> tuple[People, Transla
     if people.is_empty:
         tell("ALLOWED_USERS and OWNER_USERS are empty: nobody gets an answer")
     return people, words
+
+
+def _told(take: Take, outage: Outage) -> Take:
+    """Return take such that updates that cannot be taken are told, once: Telegram, which sends them, tells nobody."""
+
+    async def taken(updates: list[dict[str, Any]]) -> None:
+        try:
+            await take(updates)
+        except BackhaulError as error:
+            outage.begins(error)
+            raise
+        outage.ends()
+
+    return taken
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,6 +19,8 @@ from backhaul.errors import AlreadyRunning, BackhaulError
 from backhaul.languages import Translator
 
 EDIT_EVERY_S = 1.5
+GIVEN_UP_AFTER_S = 4.0
+"""How long the end of the bot waits for a step of the run; the chat is told of the interruption then."""
 
 
 class Messages(Protocol):
@@ -49,9 +52,11 @@ class Sync:
         self._tell = tell
         self._edit_every_s = edit_every_s
         self._stopped = threading.Event()
+        self._stopped_at = 0.0
 
     def stop(self) -> None:
         """Interrupt what runs, at its next step."""
+        self._stopped_at = time.monotonic()
         self._stopped.set()
 
     async def run(self, chat: int, topic: int | None, *, is_private: bool) -> None:
@@ -66,14 +71,14 @@ class Sync:
         otherwise = interrupted(self._words)
         work = _in_a_thread(lambda: self._outcome(progress, with_warnings=is_private), otherwise)
         shown = progress.text()
-        while not work.done():
+        while not work.done() and not self._is_given_up():
             await asyncio.wait([work], timeout=self._edit_every_s)
             if not work.done() and message is not None and progress.text() != shown:
                 shown = progress.text()
                 with contextlib.suppress(BackhaulError):
                     await self._line.edit(chat, message, shown)
         try:
-            first, *others = packed([work.result()])
+            first, *others = packed([work.result() if work.done() else otherwise])
             if message is None:
                 await self._line.send(chat, first, topic=topic)
             else:
@@ -82,6 +87,9 @@ class Sync:
                 await self._line.send(chat, part, topic=topic)
         except BackhaulError as error:
             self._tell(f"the result of a sync was not told: {error}")
+
+    def _is_given_up(self) -> bool:
+        return self._stopped.is_set() and time.monotonic() - self._stopped_at > GIVEN_UP_AFTER_S
 
     def _outcome(self, progress: SyncProgress, *, with_warnings: bool) -> str:
         """Run the pipeline; return what came of it, in words."""

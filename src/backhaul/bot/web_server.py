@@ -70,6 +70,10 @@ class Healthz(RequestHandler):
         """Take what tells the age."""
         self._health = health
 
+    async def head(self) -> None:
+        """Answer as `get` does, without the body: some watchmen ask like this."""
+        await self.get()
+
     async def get(self) -> None:
         """Answer."""
         found = await self._health()

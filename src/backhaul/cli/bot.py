@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
+import time
 from datetime import datetime
 from importlib.util import find_spec
 
@@ -13,6 +17,8 @@ from backhaul.errors import ConfigError
 
 NEEDED = ("telegram", "tornado", "aiolimiter")
 """What the extra `telegram` brings."""
+
+LAST_STEPS_S = 2.0
 
 
 def run_bot(output: Output, name: str | None, *, webhook: str | None, listen: str | None) -> None:
@@ -37,3 +43,15 @@ def run_bot(output: Output, name: str | None, *, webhook: str | None, listen: st
             output.progress(f"{said_at:%Y-%m-%d %H:%M:%S} {declared.system}: {line}")
 
     run(declared, installation(), Mode(webhook=webhook, listen=listen), tell)
+    _leave_threads_behind()
+
+
+def _leave_threads_behind() -> None:
+    """End the process where a thread would keep it: a long step of a sync, which the next run does again."""
+    until = time.monotonic() + LAST_STEPS_S
+    # Those of a pool keep it even where they are daemons.
+    while others := [each for each in threading.enumerate() if each is not threading.main_thread()]:
+        if time.monotonic() > until:
+            sys.stderr.flush()
+            os._exit(0)
+        others[0].join(0.1)

@@ -16,12 +16,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from backhaul.bot import ShopBot
 from backhaul.bot.declared import bots_of
 from backhaul.cli.output import Output
-from backhaul.config import home, load_settings, missing_settings, resolved, says_yes
+from backhaul.config import home, load_settings, missing_settings, resolved, says_yes, text
 from backhaul.engine.run import LEDGER_URL, NO_NOTIFICATIONS, Installation
 from backhaul.engine.systems import Target, load_system, system_names
 from backhaul.engine.words import counted
 from backhaul.errors import BackhaulError, ConfigError
 from backhaul.model import Checkable
+from backhaul.notify.telegram_api import BotApi
 
 LEAST_FREE_BYTES = 500_000_000
 ONLY_SCRIPTS = "Only pages that need JavaScript need it."
@@ -186,15 +187,18 @@ def _audible(target: Target, settings: dict[str, str]) -> Target:
 
 
 def _bot(bot: ShopBot, settings: dict[str, str]) -> Finding:
-    """Check who may ask the bot, and what it has to answer with."""
+    """Check who may ask the bot, what it has to answer with, and that Telegram knows it."""
     try:
-        people, status = resolved(bot, settings).people, resolved(bot, settings).catalogue.catalogue().status()
+        ready = resolved(bot, settings)
+        people, status = ready.people, ready.catalogue.catalogue().status()
+        with BotApi(text(ready.api_url), text(ready.token)) as api:
+            known = api.call("getMe", {})
     except BackhaulError as error:
         return Finding("bot", Verdict.WARN, str(error), error.next_step)
     everybody = counted(len(people.staff | people.owners), "person", "people")
-    detail = (
-        f"{counted(status.products, 'product')}; {everybody} may ask, of them {counted(len(people.owners), 'owner')}"
-    )
+    name = str(known.get("username", "")) if isinstance(known, dict) else ""
+    owners = counted(len(people.owners), "owner")
+    detail = f"@{name}, {counted(status.products, 'product')}; {everybody} may ask, of them {owners}"
     if people.is_empty:
         return Finding("bot", Verdict.WARN, detail, "Put Telegram ids into ALLOWED_USERS and OWNER_USERS.")
     return Finding("bot", Verdict.PASS, detail)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from zoneinfo import ZoneInfo
 
 LEFT_TO_RIGHT = "\N{LEFT-TO-RIGHT ISOLATE}"
 AS_ITS_FIRST_LETTER = "\N{FIRST STRONG ISOLATE}"
 END = "\N{POP DIRECTIONAL ISOLATE}"
 RIGHT_TO_LEFT_MARK = "\N{RIGHT-TO-LEFT MARK}"
+
+_LONG = Context(prec=120)
+"""For amounts of any column: those have 38 digits at most, and shares of them more."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Habit:
     def number(self, value: int | float | Decimal, decimals: int = 0) -> str:
         """Return value rounded half up to so many decimals, such as 1.234,5; `-0` does not occur."""
         step = Decimal(1).scaleb(-decimals)
-        exact = Decimal(str(value)).quantize(step, ROUND_HALF_UP)
+        exact = Decimal(str(value)).quantize(step, ROUND_HALF_UP, _LONG)
         english = f"{exact if exact else abs(exact):,f}"
         marks = {",": self.thousands, ".": self.decimal}
         return "".join(marks.get(sign, sign) for sign in english)

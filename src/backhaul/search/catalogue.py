@@ -20,6 +20,9 @@ from backhaul.search.vocabulary import Vocabulary, matcher
 MOST_CANDIDATES = 400
 """How many products are looked at closely for one query."""
 
+NEAREST = 0.4
+"""Where nothing reaches LEAST_SCORE, what comes this near is shown: some words of the query are in it."""
+
 ENOUGH = 3
 SURE = 0.8
 NOTHING = Found((), 0, Way.NOTHING)
@@ -199,7 +202,7 @@ class _Search:
 
     def _kept(self) -> list[Ranked]:
         best = self._best_score()
-        least = max(LEAST_SCORE, best - 0.2)
+        least = max(LEAST_SCORE, best - 0.2) if best >= LEAST_SCORE else max(NEAREST, best - 0.1)
         kept = [each for each in self._seen.values() if each.score >= least]
         return sorted(kept, key=lambda each: (not each.is_sold, -each.score, each.product))
 

@@ -7,6 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+MOST_DIGITS = 38
+"""Those that a column of decimals has; a text with more is no amount."""
+
 
 @dataclass(frozen=True)
 class PriceColumns:
@@ -149,9 +152,9 @@ def _place(offer: Offer) -> tuple[Decimal, str, str, Decimal]:
 
 
 def _number(text: str | None) -> Decimal | None:
-    """Return the number that text is; None for what is no finite number, such as "-"."""
+    """Return the number that text is; None for what is no finite number of MOST_DIGITS, such as "-"."""
     try:
         number = Decimal(text or "")
     except ArithmeticError:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and abs(number.adjusted()) < MOST_DIGITS else None
