@@ -88,7 +88,7 @@ def first(catalogue: Catalogue, query: str) -> str:
         ("mentega biru hill", "MENTEGA BLUE HILL 200G"),
         ("gula 1 kg", "GULA PASIR 1KG"),
         ("gula mrh", "GULA MERAH BATOK"),
-        ("odol", "nothing"),
+        ("odol", "PASTA GIGI PUTRA 190G"),
         ("lampu 9w", "LAMPU LED TERANG 9 WATT"),
         ("batere aa", "BATERAI KUAT AA 2"),
         ("76", "ROKOK TJAP 76 ISI 12"),

@@ -29,8 +29,14 @@ def test_own_lines_go_first_and_may_take_a_shipped_spelling_back(own: Path) -> N
     assert "SBN" not in found
 
 
+def test_a_spelling_may_stand_for_several_words_which_other_lines_spell_too(own: Path) -> None:
+    own.write_text("mgb = mnyk grg botol\nMNYK = MINYAK\n", encoding="utf-8")
+
+    assert with_own(own)["MGB"] == "MINYAK GORENG BOTOL"
+
+
 def test_every_bad_line_is_told_by_its_number(own: Path) -> None:
-    own.write_text("GRG = GORENG\nno sign\n= X\nA = B C\nA = B = C\nX = !!\n", encoding="utf-8")
+    own.write_text("GRG = GORENG\nno sign\n= X\nA = B C D E F\nA = B = C\nX = !!\n", encoding="utf-8")
 
     with pytest.raises(ConfigError, match=r"own.txt: 5 lines cannot be read: line 2, 3, 4, 5, 6") as told:
         with_own(own)

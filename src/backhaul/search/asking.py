@@ -61,7 +61,8 @@ def readings(query: str, vocabulary: Vocabulary, synonyms: Mapping[str, str]) ->
     said = [word[:LONGEST_WORD] for word in dict.fromkeys(spelled(query, synonyms))]
     words = [word for word in said if word not in _SAID_AROUND or vocabulary.id_of(word) is not None] or said
     words = words[:MOST_WORDS]
-    parts = [synonyms.get(part, part) for word in words for part in apart(word, vocabulary)][:MOST_WORDS]
+    torn = [part for word in words for part in apart(word, vocabulary)]
+    parts = [each for part in torn for each in synonyms.get(part, part).split()][:MOST_WORDS]
     return [_asked(each, vocabulary) for each in ([words] if parts == words else [words, parts])]
 
 

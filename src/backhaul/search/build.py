@@ -22,7 +22,7 @@ LONG = 5
 
 def spelled(text: str, synonyms: Mapping[str, str]) -> list[str]:
     """Return the words of text as they are compared, each spelling replaced by what it stands for."""
-    return [synonyms.get(word, word) for word in words_of(text)]
+    return [each for word in words_of(text) for each in synonyms.get(word, word).split()]
 
 
 def code_of(text: str) -> str:
@@ -64,9 +64,10 @@ class _Said:
     def add(self, words: list[str], *, is_sold: bool) -> None:
         """Take the next product."""
         for word in words:
-            if meant := self.synonyms.get(word):
-                self.spellings[word] = meant
-            self.words.append(self.ids.setdefault(meant or word, len(self.ids)))
+            meant = self.synonyms.get(word, word).split()
+            if meant != [word] and len(meant) == 1:
+                self.spellings[word] = meant[0]
+            self.words.extend(self.ids.setdefault(each, len(self.ids)) for each in meant)
         self.ends.append(len(self.words))
         self.sold.append(is_sold)
 

@@ -160,7 +160,7 @@ class IndexFile:
     def _absent(self) -> DeliveryError:
         return DeliveryError(
             f"{self.name}: there is no catalogue yet: {self.path.name} is missing",
-            next_step="Run the pipeline that delivers it: backhaul run NAME.",
+            next_step="Run the pipeline: backhaul run NAME; where that finds nothing new: backhaul replay NAME.",
         )
 
     def _size(self) -> int:

@@ -1,4 +1,4 @@
-"""Other spellings of a word: a text file with one word a line, `GRG GRNG = GORENG`."""
+"""Other spellings: a text file with one meaning a line, `GRG GRNG = GORENG` or `SKM = SUSU KENTAL MANIS`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from backhaul.errors import ConfigError
 from backhaul.search.normal import words_of
 
 SHIPPED = "synonyms.txt"
+MOST_WORDS = 4
+"""How many words a spelling may stand for: `SKM` is SUSU KENTAL MANIS."""
 
 
 def shipped() -> dict[str, str]:
@@ -36,17 +38,17 @@ def with_own(path: Path) -> dict[str, str]:
             next_step="Correct the path, or leave `synonyms` out to use the shipped list.",
         ) from None
     own = _parsed(text.splitlines(), path.name)
-    return {word: meant for word, meant in {**_shipped(), **own}.items() if meant}
+    return _followed({word: meant for word, meant in {**_shipped(), **own}.items() if meant})
 
 
 @lru_cache(maxsize=1)
 def _shipped() -> dict[str, str]:
     text = resources.files("backhaul.search").joinpath(SHIPPED).read_text(encoding="utf-8")
-    return _parsed(text.splitlines(), SHIPPED)
+    return _followed(_parsed(text.splitlines(), SHIPPED))
 
 
 def _parsed(lines: Iterable[str], name: str) -> dict[str, str]:
-    """Return the meaning of each spelling. What a meaning stands for itself is followed one step."""
+    """Return the meaning of each spelling, "" where a line takes it back."""
     found: dict[str, str] = {}
     bad = []
     for number, line in enumerate(lines, start=1):
@@ -55,14 +57,20 @@ def _parsed(lines: Iterable[str], name: str) -> dict[str, str]:
             continue
         spellings, sign, meant = rule.partition("=")
         spelled, words = words_of(spellings), words_of(meant)
-        if not (sign and spelled) or len(words) > 1 or "=" in meant or (meant.strip() and not words):
+        if not (sign and spelled) or len(words) > MOST_WORDS or "=" in meant or (meant.strip() and not words):
             bad.append(number)
             continue
-        found.update(dict.fromkeys(spelled, words[0] if words else ""))
+        found.update(dict.fromkeys(spelled, " ".join(words)))
     if bad:
         shown = ", ".join(map(str, bad[:10])) + (" ..." if len(bad) > 10 else "")
         raise ConfigError(
             f"{name}: {len(bad)} lines cannot be read: line {shown}",
-            next_step="A line is `SPELLING ... = WORD`, one word behind the sign; `#` begins a remark.",
+            next_step=f"A line is `SPELLING ... = WORD`, up to {MOST_WORDS} words behind the sign; `#` begins a remark.",
         )
-    return {word: found.get(meant) or meant for word, meant in found.items() if word != meant}
+    return found
+
+
+def _followed(found: dict[str, str]) -> dict[str, str]:
+    """Return the meanings with what their words stand for themselves, one step; without what stands for itself."""
+    followed = {word: [found.get(each) or each for each in meant.split()] for word, meant in found.items()}
+    return {word: " ".join(meant) for word, meant in followed.items() if [word] != meant}
