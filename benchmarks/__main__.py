@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import andalan, archive, idle, merge, office, search, start
+from benchmarks import andalan, archive, chat, idle, merge, office, search, start
 from benchmarks.figures import Figure, Options, table
 
 BENCHMARKS = {
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "merge": merge.figures,
     "andalan": andalan.figures,
     "archive": archive.figures,
+    "chat": chat.figures,
     "idle": idle.figures,
     "search": search.figures,
 }

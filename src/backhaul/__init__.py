@@ -13,7 +13,7 @@ from backhaul.version import __version__ as __version__
 if TYPE_CHECKING:
     from backhaul.bot import ShopBot
     from backhaul.config import Secret, Setting
-    from backhaul.destinations import CsvFiles, ExcelWorkbook, GoogleSheet, Warehouse
+    from backhaul.destinations import CsvFiles, ExcelWorkbook, GoogleSheet, MongoDB, Nested, Stamps, Warehouse
     from backhaul.engine.derived import Derived
     from backhaul.engine.pipeline import AlertRules, Pipeline, Schedule
     from backhaul.errors import SourceChanged
@@ -40,6 +40,8 @@ _HOMES = {
     "ExcelWorkbook": "backhaul.destinations",
     "FormLogin": "backhaul.sessions.login",
     "GoogleSheet": "backhaul.destinations",
+    "MongoDB": "backhaul.destinations",
+    "Nested": "backhaul.destinations",
     "Pipeline": "backhaul.engine.pipeline",
     "PriceColumns": "backhaul.search",
     "Retention": "backhaul.model",
@@ -51,6 +53,7 @@ _HOMES = {
     "Severity": "backhaul.model",
     "ShopBot": "backhaul.bot",
     "SourceChanged": "backhaul.errors",
+    "Stamps": "backhaul.destinations",
     "Stream": "backhaul.model",
     "TableCheck": "backhaul.model",
     "Telegram": "backhaul.notify",
@@ -75,6 +78,8 @@ __all__ = [
     "ExcelWorkbook",
     "FormLogin",
     "GoogleSheet",
+    "MongoDB",
+    "Nested",
     "Pipeline",
     "PriceColumns",
     "Retention",
@@ -86,6 +91,7 @@ __all__ = [
     "Severity",
     "ShopBot",
     "SourceChanged",
+    "Stamps",
     "Stream",
     "TableCheck",
     "Telegram",

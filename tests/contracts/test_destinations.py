@@ -12,13 +12,16 @@ from zoneinfo import ZoneInfo
 import openpyxl
 import polars as pl
 import pytest
+from bson import Decimal128
 
-from backhaul.destinations import CsvFiles, ExcelWorkbook, GoogleSheet, Warehouse
+from backhaul.destinations import CsvFiles, ExcelWorkbook, GoogleSheet, MongoDB, Warehouse
 from backhaul.errors import TransientError
 from backhaul.model import Changes, Destination, Stream
 from backhaul.sandbox import Book, SheetsFault
 from backhaul.testing import DestinationContract
+from tests import mongo_server
 from tests.destinations.google_place import Google, google
+from tests.destinations.killed_documents import killed_after_chunk
 from tests.destinations.killing import kill_in_write
 from tests.postgres import execute, needs_server, select, server
 
@@ -332,3 +335,55 @@ def sheet_value(value: Any, pattern: str) -> Any:
     if pattern.startswith("#,##0"):
         return Decimal(str(value))
     return int(value) if value == int(value) and abs(value) < 2**60 else value
+
+
+class TestMongoDB(DestinationContract):
+    shared_with_people = True
+    can_be_cut = True
+
+    def destination(self, folder: Path) -> Destination:
+        return MongoDB(mongo_server.new_database(), url=mongo_server.url())
+
+    def rows(self, destination: Destination, stream: Stream) -> pl.DataFrame:
+        documents = list(self.database(destination)[stream.target].find({}, {"_id": 0, "_backhaul": 0}))
+        names = dict.fromkeys(name for document in documents for name in document)
+        columns = {name: [mongo_value(document.get(name)) for document in documents] for name in names}
+        return pl.DataFrame(columns).sort(stream.key) if documents else pl.DataFrame()
+
+    def fingerprint(self, destination: Destination) -> object:
+        database = self.database(destination)
+        names = sorted(database.list_collection_names())
+        return [(name, list(database[name].find()), database[name].index_information()) for name in names]
+
+    def kept(self, values: list[Any]) -> list[Any]:
+        return [mongo_kept(value) for value in values]
+
+    def add_column_of_people(
+        self, destination: Destination, stream: Stream, name: str, values: Mapping[str, str]
+    ) -> None:
+        for key, value in values.items():
+            self.database(destination)[stream.target].update_one({"id": key}, {"$set": {name: value}})
+
+    def add_row_of_people(self, destination: Destination, stream: Stream, values: Mapping[str, str]) -> None:
+        self.database(destination)[stream.target].insert_one(dict(values))
+
+    def cut_write(self, destination: Destination, stream: Stream, changes: Changes) -> None:
+        """The process is killed after its first chunk, of two rows."""
+        killed_after_chunk(destination, stream, changes, 1, rows=2)
+
+    def database(self, destination: Destination) -> Any:
+        assert isinstance(destination, MongoDB)
+        return mongo_server.client()[str(destination.database)]
+
+
+def mongo_value(value: object) -> Any:
+    return value.to_decimal() if isinstance(value, Decimal128) else value
+
+
+def mongo_kept(value: object) -> object:
+    match value:
+        case datetime():
+            return value.replace(microsecond=value.microsecond // 1000 * 1000)
+        case date():
+            return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    return value

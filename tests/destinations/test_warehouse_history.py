@@ -197,6 +197,19 @@ def test_a_batch_without_any_row_has_no_columns_to_miss(shop: Shop) -> None:
     assert shop.warehouse.write(shop.stream, shop.warehouse.compare(shop.stream, batch)) == Counts()
 
 
+def test_the_archive_of_a_file_is_read_in_the_order_of_the_merges_also_where_the_clock_was_set_back(tmp_path):
+    path = tmp_path / "w.db"
+    shop = Shop(Warehouse(str(path)), lambda script: None, BatchMaker(tmp_path / "staging", complete=True))
+    for price in ("1", "2", "3", "4"):
+        shop.merge(item(price, "1"))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE orders__archive SET _archived_at = '2001-01-01T00:00:00.000Z' WHERE price > 100")
+
+    [archive] = shop.warehouse.read("orders__archive")
+
+    assert archive["price"].to_list() == [Decimal(1), Decimal(2), Decimal(3)]
+
+
 @pytest.mark.parametrize("name", ["_archived_at", "_archived_by", "_inserted_run"])
 def test_a_batch_cannot_bring_a_column_of_the_bookkeeping(shop: Shop, name: str) -> None:
     with pytest.raises(DeliveryError, match="backhaul's own"):

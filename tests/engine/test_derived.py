@@ -1,5 +1,7 @@
 """Streams that are computed from curated tables: after the others, by a pure function, with history."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 
 import polars as pl
@@ -69,6 +71,25 @@ def test_where_none_of_its_tables_has_changed_it_is_not_computed_again(place: Pl
     place.run_target(with_streams(target, [by_user(build=counted)]))
 
     assert (unchanged, len(calls)) == (1, 3)
+
+
+def test_a_change_is_seen_also_after_the_clock_was_set_back(place: Place) -> None:
+    calls = []
+
+    def counted(points: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
+        calls.append(points.height)
+        return points_by_user(points, users)
+
+    target = with_derived(place, by_user(build=counted))
+    place.run_target(target)
+    with closing(sqlite3.connect(place.folder / "data" / "ledger.db")) as ledger, ledger:
+        ledger.execute("UPDATE deliveries SET changed_at = '2099-01-01T00:00:00.000+00:00'")
+    place.run_target(target)
+    before = len(calls)
+    place.office.data["user"][8]["Poin"] = 12_345
+    place.run_target(target)
+
+    assert len(calls) == before + 1
 
 
 def changes_of(now: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -170,4 +171,20 @@ def test_a_folder_on_this_machine_feeds_the_same_stream(tmp_path):
     results = [run(tmp_path, {"DROPBOX_LOCAL_FOLDER": str(folder)}) for _ in range(2)]
 
     assert [(each.exit_code, each.counts.new) for each in results] == [(0, 1), (0, 0)]
+    assert items(tmp_path) == ["SABUN"]
+
+
+def test_a_backup_whose_rows_went_with_the_disk_is_fetched_again(dropbox, tmp_path):
+    put(dropbox, backup("SABUN"))
+    settings = {**dropbox.settings, "BACKHAUL_STATELESS": "true"}
+    closed = tmp_path / "data" / "warehouse.db"
+    closed.mkdir(parents=True)
+    first = run(tmp_path, settings)
+    # The ledger is elsewhere and stays; everything else goes with the machine.
+    shutil.rmtree(tmp_path / "data" / "lake")
+    closed.rmdir()
+
+    second = run(tmp_path, settings)
+
+    assert (first.exit_code, second.exit_code, second.counts.new) == (3, 0, 1)
     assert items(tmp_path) == ["SABUN"]

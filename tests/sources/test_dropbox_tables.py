@@ -155,3 +155,15 @@ def test_a_backup_that_only_pg_restore_can_read_is_read_and_remarked_on(tmp_path
     assert found.rows() == [("A1", "SABUN", "3500.000"), ("A2", None, "")]
     assert len(remarks) == 1
     assert remarks[0].startswith("backup_1.i5bu was read with pg_restore 17")
+
+
+def test_tables_that_would_fill_the_memory_are_refused_while_they_are_read(tmp_path):
+    path, columns = tmp_path / ("0" * 64), tuple("abcdefgh")
+    # 40 MB of empty fields, which is below what a bomb is told by, are 640 MB in memory.
+    content = (f"({', '.join(columns)})", b"\t\t\t\t\t\t\t\n" * 5_000_000)
+    path.write_bytes(archive({"tbl_item": content, "tbl_itemhj": PRICE}, chunk=65_536))
+
+    with pytest.raises(SourceChanged, match=r"table 'tbl_item' of backup_1\.i5bu .* over 512 MB in memory") as caught:
+        rows(stream_of(ArchiveTable("tbl_item", columns), PRICES), path)
+
+    assert "fill memory" in caught.value.next_step

@@ -3,6 +3,7 @@
 from backhaul.destinations.csv_files import CsvFiles
 from backhaul.destinations.excel_workbook import ExcelWorkbook
 from backhaul.destinations.google_sheets import GoogleSheet
+from backhaul.destinations.mongodb import MongoDB, Nested, Stamps
 from backhaul.destinations.warehouse import Warehouse
 
-__all__ = ["CsvFiles", "ExcelWorkbook", "GoogleSheet", "Warehouse"]
+__all__ = ["CsvFiles", "ExcelWorkbook", "GoogleSheet", "MongoDB", "Nested", "Stamps", "Warehouse"]

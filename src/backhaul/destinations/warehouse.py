@@ -69,8 +69,9 @@ class Warehouse:
     def read(self, table: str) -> Iterator[pl.DataFrame]:
         """Yield a table's rows with their types, in any order, bookkeeping left out; nothing if it is not there.
 
-        Those of an archive, `TABLE__archive`, have two columns more: `_archived_at` is when a merge replaced the row
-        (UTC), `_archived_by` the batch that did. Raises DeliveryError if a person has put values into a column that
+        Those of an archive, `TABLE__archive`, come in the order in which merges replaced them, also where a clock
+        was set back, and have two columns more: `_archived_at` is when that was (UTC), `_archived_by` the batch that
+        did it. Raises DeliveryError if a person has put values into a column that
         are not of its declared type.
         """
         database = self._database

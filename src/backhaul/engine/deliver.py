@@ -10,7 +10,7 @@ from backhaul.engine.ledger import Ledger
 from backhaul.engine.unforeseen import ours_alone
 from backhaul.errors import BackhaulError, DeliveryError
 from backhaul.lake import StagingArea
-from backhaul.model import Batch, Changes, Counts, Destination, Rejected, Stream
+from backhaul.model import Batch, Changes, Counts, Destination, Judging, Rejected, Stream
 from backhaul.retry import Budget, retried
 
 
@@ -96,6 +96,9 @@ class Deliverer:
             saved = self._compared(stream, batch, destination)
             self.staging.save_changes(destination.name, saved)
         with ours_alone(f"{self.name}: {destination.name}"):
+            if isinstance(destination, Judging):
+                counts, late = destination.write_judged(stream, saved)
+                return counts, (*saved.refused, *late)
             return destination.write(stream, saved), saved.refused
 
     def _compared(self, stream: Stream, batch: Batch, destination: Destination) -> Changes:

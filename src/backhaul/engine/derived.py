@@ -95,7 +95,7 @@ def Derived(
     A row that the computation no longer gives is marked with `removed_at`; what a merge replaces stays in
     `TABLE__archive`, so that the history can be read. `after` may name the archive of a stream as well, as
     `STREAM__archive`: the rows that merges have replaced, and in `_archived_at` when (UTC).
-    A run computes it if a table of `after`, or a Python file beside or below `build`, has changed since the last time;
+    A run computes it if a table of `after`, or a Python file beside or below `build`, has changed since then;
     naming it, as in `backhaul run system.NAME`, computes it in any case. Raises ConfigError for an empty `after`.
     """
     names = (after,) if isinstance(after, str) else tuple(after)

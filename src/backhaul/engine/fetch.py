@@ -95,7 +95,9 @@ class Fetcher:
         assert path is not None
         landing = self._landing()
         try:
-            return landing.adopt(path, name=path.name, window=window, prove=prove, origin=_origin(path))
+            # Of a file that holds everything, its age is that of the data.
+            origin = _origin(path) if self.stream.complete else None
+            return landing.adopt(path, name=path.name, window=window, prove=prove, origin=origin)
         except TransientError as error:
             why = str(error).removeprefix(f"{path.name}: ")
             raise SourceChanged(f"{path.name}: {why}", next_step="Download the file once more, by hand.") from None

@@ -153,6 +153,8 @@ class Haul:
             each.batch for each in context.ledger.pending(self.name) if context.lake.staging.load(each.batch) is None
         }
         for batch in sorted(lost):
+            # First the file: a batch that is lost already would not be looked at again.
+            context.ledger.artifacts.lose_of(batch)
             context.ledger.lose_batch(batch)
         for artifact in context.ledger.artifacts.of(self.name, context.lake.raw.folder, KEPT):
             if not artifact.path.exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import zipfile
+import zlib
 from enum import StrEnum
 from pathlib import Path
 from struct import error as StructError
@@ -39,6 +40,7 @@ class FileKind(StrEnum):
     PDF = "pdf"
     JSON = "json"
     PGDUMP = "pgdump"
+    CHAT = "chat"
     UNKNOWN = "unknown"
     EMPTY = "empty"
 
@@ -46,6 +48,7 @@ class FileKind(StrEnum):
 def kind_of(path: Path) -> FileKind:
     """Return what the bytes of path are; a file of white space alone is EMPTY, a zip cut short is XLSX.
 
+    CHAT is an exported chat, also in a zip; one whose lines begin as a log file's could is DELIMITED.
     DELIMITED is any other text; whether it holds a table shows when it is read.
     """
     with path.open("rb") as file:
@@ -83,21 +86,28 @@ def member_names(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 
 def _kind_of_zip(path: Path) -> FileKind:
+    from backhaul.formats.chat.text import holds_chat
+
     try:
         with zipfile.ZipFile(path) as archive:
-            is_workbook = _WORKBOOK in member_names(archive)
-    except ZIP_ERRORS:
+            if _WORKBOOK in member_names(archive):
+                return FileKind.XLSX
+            return FileKind.CHAT if holds_chat(archive) else FileKind.UNKNOWN
+    except (*ZIP_ERRORS, zlib.error):
         return FileKind.XLSX
-    return FileKind.XLSX if is_workbook else FileKind.UNKNOWN
 
 
 def _kind_of_text(head: bytes) -> FileKind:
+    from backhaul.formats.chat.text import is_chat
+
     text = _decoded(head)
     start = text.strip()
     if not start and len(head) < HEAD_BYTES:
         return FileKind.EMPTY
     if len(_CONTROLS.findall(text)) * 100 > len(text) or "\0" in text:
         return FileKind.UNKNOWN
+    if is_chat(start):
+        return FileKind.CHAT
     if _HTML_START.match(start[:4096].lower()) or (start.startswith("<") and "<html" in start[:4096].lower()):
         return FileKind.HTML
     if _JSON_START.match(start):

@@ -60,6 +60,10 @@ def prove(path: Path) -> None:
             from backhaul.formats.pgdump import prove_archive
 
             prove_archive(path)
+        case FileKind.CHAT:
+            from backhaul.formats.chat import prove_chat
+
+            prove_chat(path)
         case kind:
             refuse(path, kind)
 

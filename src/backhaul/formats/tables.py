@@ -58,6 +58,11 @@ def read_table(path: Path, *, text_columns: tuple[str, ...] = ()) -> Iterator[pl
             yield from pdf_frames(path, text_columns)
         case FileKind.PGDUMP:
             _refuse_archive(path)
+        case FileKind.CHAT:
+            raise SourceChanged(
+                f"{path.name}: an exported chat, where a table is expected",
+                next_step="Hand it to a stream that reads chats, or export a table.",
+            )
         case FileKind.DELIMITED:
             yield from _delimited_frames(path, text_columns)
         case kind:

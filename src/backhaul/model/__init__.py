@@ -2,7 +2,7 @@
 
 from backhaul.model.batch import Batch, Changes, RowClass
 from backhaul.model.checks import BatchFacts, Check, Rejected, RowCheck, Severity, TableCheck
-from backhaul.model.contracts import Checkable, Destination, Landing, Session, Source, Vault
+from backhaul.model.contracts import Checkable, Destination, Judging, Landing, Session, Source, Vault
 from backhaul.model.facts import REMOVED_AT, ROW, Artifact, Counts, Fetched, Landed, Origin, Window
 from backhaul.model.setting import Secret, SecretText, Setting, Text, text
 from backhaul.model.stream import Retention, Stream, StreamOptions
@@ -19,6 +19,7 @@ __all__ = [
     "Counts",
     "Destination",
     "Fetched",
+    "Judging",
     "Landed",
     "Landing",
     "Origin",

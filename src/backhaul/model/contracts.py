@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from backhaul.model.batch import Batch, Changes
+from backhaul.model.checks import Rejected
 from backhaul.model.facts import Artifact, Counts, Fetched, Landed, Origin, Window
 from backhaul.model.stream import Stream
 
@@ -141,3 +142,11 @@ class Destination(Protocol):
 
     def write(self, stream: Stream, changes: Changes) -> Counts:
         """Make it so, once, however often it is called; the counts are what the destination says it did."""
+
+
+@runtime_checkable
+class Judging(Protocol):
+    """A destination whose service refuses rows by rules of its own while they are written; `write` stays too."""
+
+    def write_judged(self, stream: Stream, changes: Changes) -> tuple[Counts, tuple[Rejected, ...]]:
+        """Do what `write` does, and return beside the counts the rows that were refused only now."""

@@ -65,7 +65,7 @@ def _parsed(lines: Iterable[str], name: str) -> dict[str, str]:
         shown = ", ".join(map(str, bad[:10])) + (" ..." if len(bad) > 10 else "")
         raise ConfigError(
             f"{name}: {len(bad)} lines cannot be read: line {shown}",
-            next_step=f"A line is `SPELLING ... = WORD`, up to {MOST_WORDS} words behind the sign; `#` begins a remark.",
+            next_step=f"A line is `SPELLING ... = WORD`, at most {MOST_WORDS} words behind it; `#` begins a remark.",
         )
     return found
 

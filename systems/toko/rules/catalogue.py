@@ -14,6 +14,9 @@ ANY = "-"
 """Stands where a price holds for every level or every quantity, and for a unit without a name."""
 
 MONEY_DECIMALS = 6
+MOST = 10**12
+"""What is as large is no number of a shop; with its decimals it would not fit into the warehouse's 18 digits."""
+
 MATCHED = {UNIT: 0.5, PRICE: 0.5, STOCK: 0.05}
 """The least share of a table's rows that find their item; fewer mean that its codes are something else."""
 
@@ -23,6 +26,7 @@ _FACTOR = pl.Decimal(20, 3)
 _MOST_COST, _MOST_FACTOR = 10**10, 10**7
 """Bounds within which a cost times a factor keeps 20 decimals in the 38 digits that there are."""
 
+_LONG = r"^[+-]?[0-9]+(\.[0-9]*)?([eE]\+?[0-9]+)?$"
 _SEEN = ("kodeitem", "satuan")
 _CODES = ("kodeitem", "satuan", "kantor")
 _NUMBERS = {
@@ -53,13 +57,14 @@ def catalogue(tables: Mapping[str, pl.DataFrame], remark: Callable[[str], None] 
 
     `hargapokok` is the cost of this unit; where the unit's own is empty or 0, that of the item times `konversi`.
     That this is so in iPOS is not confirmed. `konversi` of the base unit is 1 where nothing else is said; one of 0
-    says nothing. Money has at most six decimals, rounded half up; what is below 0 is left out. `stok` is in base
-    units, the fullest place first.
+    says nothing. Money has at most six decimals, rounded half up; what is below 0 or too large to be true (a barcode
+    typed as a price) is left out, so that one slip holds no catalogue up. `stok` is in base units, the fullest place
+    first.
 
-    `remark` is told how many prices and costs were left out, and how many price rows are of no item.
+    `remark` is told how many prices, costs and other numbers were left out, and how many price rows are of no item.
     Raises SourceChanged for columns that hold no numbers, and for tables that do not fit together.
     """
-    read = {name: _read(name, frame) for name, frame in tables.items()}
+    read = {name: _read(name, frame, remark) for name, frame in tables.items()}
     items = _items(read[ITEM])
     for name, least in MATCHED.items():
         _refuse_strangers(name, read[name], items, least)
@@ -83,18 +88,20 @@ def _tell_left_out(
     for name, what in (("harga", "prices"), ("hargapokok", "costs")):
         if negative := rows.filter(pl.col(name) < 0).height:
             remark(f"{negative:,} {what} are below 0 and left out")
+        if huge := rows.filter(pl.col(name) >= MOST).height:
+            remark(f"{huge:,} {what} are {MOST:,} or more and left out")
     if strange := prices.join(items.select("kodeitem"), on="kodeitem", how="anti").height:
         remark(f"{strange:,} rows of {PRICE} are of no item and left out")
 
 
-def _read(table: str, frame: pl.DataFrame) -> pl.DataFrame:
+def _read(table: str, frame: pl.DataFrame, remark: Callable[[str], None]) -> pl.DataFrame:
     """Return a table with codes and units trimmed, as keys are kept (an empty one is null), and exact numbers.
 
     Raises SourceChanged for a column of numbers that holds something else.
     """
     text = frame.with_columns(pl.all().cast(pl.String))
     codes = [pl.col(name).str.strip_chars() for name in _CODES if name in frame.columns]
-    numbers = [_number(text[name], table, dtype) for name, dtype in _NUMBERS[table].items()]
+    numbers = [_number(text[name], table, dtype, remark) for name, dtype in _NUMBERS[table].items()]
     return text.with_columns(*(pl.when(each != "").then(each) for each in codes), *numbers)
 
 
@@ -236,7 +243,7 @@ def _shown(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _money(name: str) -> pl.Expr:
     rounded = pl.col(name).round(MONEY_DECIMALS, mode="half_away_from_zero").cast(MONEY)
-    return pl.when(rounded >= 0).then(rounded).alias(name)
+    return pl.when(rounded >= 0, rounded < MOST).then(rounded).alias(name)
 
 
 def narrowed(money: pl.Series) -> pl.Series:
@@ -253,8 +260,8 @@ def _plain(name: str) -> pl.Expr:
     return pl.col(name).cast(pl.String).str.replace(r"\.?0*$", "")
 
 
-def _number(column: pl.Series, table: str, dtype: pl.Decimal) -> pl.Series:
-    """Return a column of text as exact decimals; what PostgreSQL calls NaN or Infinity is null.
+def _number(column: pl.Series, table: str, dtype: pl.Decimal, remark: Callable[[str], None]) -> pl.Series:
+    """Return a column of text as exact decimals; what PostgreSQL calls NaN or Infinity is null, as is one over MOST.
 
     Raises SourceChanged if something else is no number.
     """
@@ -262,12 +269,15 @@ def _number(column: pl.Series, table: str, dtype: pl.Decimal) -> pl.Series:
     # By way of most decimals, so that a factor of 2.50000000000000000000 is read as what it is.
     number = text.cast(_EXACT, strict=False).cast(dtype, strict=False)
     is_said = text.is_not_null() & ~text.is_in(["", "NaN", "Infinity", "-Infinity"])
-    if strange := int((is_said & number.is_null()).sum()):
+    is_huge = (number.abs() >= MOST).fill_null(False) | (is_said & number.is_null() & text.str.contains(_LONG))
+    if strange := int((is_said & number.is_null() & ~is_huge).sum()):
         raise SourceChanged(
-            f"{table}: column {column.name!r} holds {strange:,} values that are no numbers, or too long",
+            f"{table}: column {column.name!r} holds {strange:,} values that are no numbers",
             next_step="Compare the columns of the backup with those that rules/catalogue.py expects.",
         )
-    return number
+    if huge := int(is_huge.sum()):
+        remark(f"{table}: {huge:,} values of column {column.name!r} are {MOST:,} or more and left out")
+    return number.set(is_huge, None)
 
 
 def _refuse_strangers(name: str, frame: pl.DataFrame, items: pl.DataFrame, least: float) -> None:

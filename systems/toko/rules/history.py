@@ -17,16 +17,16 @@ _MOMENT = pl.Datetime("us", "UTC")
 def price_changes(now: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
     """Return one row for each change of a price or a cost, the newest first.
 
-    `now` is the table `katalog`, `before` its archive: each row that was replaced, and when. What a row was replaced
-    by is the next archived row of the same key, or else the present one. A row that was replaced for another reason,
-    such as that its item was gone for a day, is no change. `berubah_pada` is UTC.
+    `now` is the table `katalog`, `before` its archive: each row that was replaced, and when, in the order in which
+    that happened. What a row was replaced by is the next archived row of the same key, or else the present one. A
+    row that was replaced for another reason, such as that its item was gone for a day, is no change. `berubah_pada`
+    is UTC.
     """
     archived = before.select(*KEY, *_money(before), namaitem="namaitem", at=pl.col(REPLACED_AT).cast(_MOMENT))
     present = now.select(*KEY, *_money(now), namaitem="namaitem", at=pl.lit(None, _MOMENT))
     following = [pl.col(name).shift(-1).over(KEY).alias(f"{name}_baru") for name in (*VALUES, "namaitem")]
     changes = (
         pl.concat([archived, present])
-        .sort("at", nulls_last=True, maintain_order=True)
         .with_columns(*following, is_replaced=pl.int_range(pl.len()).over(KEY) < pl.len().over(KEY) - 1)
         .filter("is_replaced")
         .filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_baru")) for name in VALUES))

@@ -319,3 +319,34 @@ def test_every_price_of_a_whole_made_up_shop_is_there() -> None:
     assert frame["hargajual"].count() == prices
     assert {ITEM, STOCK} <= tables.keys()
     assert frame["kodeitem"].n_unique() == 2_000
+
+
+@pytest.mark.parametrize(
+    "price", ["1000000000000", "8991234567890123", "1" + "0" * 20, "-1" + "0" * 20, "1e20", "9" * 40 + ".5"]
+)
+def test_a_price_too_large_to_be_true_is_left_out_and_told_and_the_others_stand(price: str) -> None:
+    heard: list[str] = []
+    prices = [{"satuan": "PCS", "hargajual": price}, {"satuan": "DUS", "hargajual": "132000.123456"}]
+
+    found = catalogue(shop(soap("S"), [PCS, DUS], prices), heard.append)
+
+    assert found["hargajual"].to_list() == [None, D("132000.123456")]
+    assert heard == ["tbl_itemhj: 1 values of column 'hargajual' are 1,000,000,000,000 or more and left out"]
+
+
+def test_a_cost_and_a_factor_too_large_to_be_true_are_left_out() -> None:
+    heard: list[str] = []
+    large: list[Row] = [
+        {"satuan": "DUS", "jumlahkonv": "8991234567890", "hargapokok": "0"},
+        {"satuan": "PAK", "jumlahkonv": "9000000", "hargapokok": "0"},
+    ]
+
+    found = catalogue(shop(soap("S", hargapokok="900000"), [PCS, *large]), heard.append)
+
+    units = dict(found.select("satuan", "konversi").rows())
+    assert (units["DUS"], units["PAK"]) == (None, D(9_000_000))
+    assert dict(found.select("satuan", "hargapokok").rows()) == {"PCS": D(3000), "DUS": D(0), "PAK": None}
+    assert [words.split(": ")[-1] for words in heard] == [
+        "1 values of column 'jumlahkonv' are 1,000,000,000,000 or more and left out",
+        "1 costs are 1,000,000,000,000 or more and left out",
+    ]

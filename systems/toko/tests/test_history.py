@@ -44,13 +44,19 @@ def test_a_replaced_price_is_a_change_to_what_is_there_now() -> None:
 
 def test_each_change_leads_to_the_next_one_and_the_newest_comes_first() -> None:
     later = NOON + timedelta(days=1)
-    archive = rows(("A1", D(3600), D(3000), later), ("A1", D(3500), D(3000), NOON), ("A2", D(10), D(8), NOON))
+    archive = rows(("A1", D(3500), D(3000), NOON), ("A2", D(10), D(8), NOON), ("A1", D(3600), D(3000), later))
 
     assert found(now(("A2", D(11), D(8)), ("A1", D(3700), D(3100))), archive) == [
         ("A1", D(3600), D(3700), D(3000), D(3100), later),
         ("A1", D(3500), D(3600), D(3000), D(3000), NOON),
         ("A2", D(10), D(11), D(8), D(8), NOON),
     ]
+
+
+def test_where_the_clock_was_set_back_changes_follow_each_other_as_they_came() -> None:
+    archive = rows(("A1", D(10), None, NOON), ("A1", D(11), None, NOON - timedelta(days=900)))
+
+    assert sorted(each[1:3] for each in found(now(("A1", D(12), None)), archive)) == [(D(10), D(11)), (D(11), D(12))]
 
 
 def test_a_row_that_was_replaced_for_another_reason_is_no_change() -> None:

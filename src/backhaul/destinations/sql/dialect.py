@@ -151,7 +151,10 @@ class Dialect(Protocol):
         """Let nobody else merge into a table until the transaction ends."""
 
     def read(self, connection: Connection, table: str, kinds: Mapping[str, Kind]) -> Iterator[pl.DataFrame]:
-        """Yield the rows with their types, bounded. Raises DeliveryError for values that are not of their type."""
+        """Yield the rows with their types, bounded; those of an archive in the order in which they were replaced.
+
+        Raises DeliveryError for values that are not of their type.
+        """
 
 
 class Database(Protocol):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from backhaul.destinations.sql.dialect import (
     ARCHIVE_SUFFIX,
+    ARCHIVED_AT,
     INSERTED,
     KEYS,
     STAGE,
@@ -292,7 +293,8 @@ class PostgresDialect:
         storage = {name: _storage_dtype(kind) for name, kind in kinds.items()}
         wanted = ", ".join(_wanted(quoted(name), kind) for name, kind in kinds.items())
         streamed = connection.execution_options(stream_results=True, max_row_buffer=self.slice_rows)
-        with streamed.exec_driver_sql(f"SELECT {wanted} FROM {quoted(table)}") as result:
+        order = f" ORDER BY {ARCHIVED_AT}" if table.endswith(ARCHIVE_SUFFIX) and ARCHIVED_AT in kinds else ""
+        with streamed.exec_driver_sql(f"SELECT {wanted} FROM {quoted(table)}{order}") as result:
             for rows in result.partitions(self.slice_rows):
                 try:
                     frame = pl.DataFrame([tuple(row) for row in rows], schema=storage, orient="row")

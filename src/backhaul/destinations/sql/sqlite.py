@@ -12,7 +12,17 @@ from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from backhaul.destinations.sql.dialect import INSERTED, KEYS, STAGE, ill_typed, listed, literal, lost_digits, quoted
+from backhaul.destinations.sql.dialect import (
+    ARCHIVE_SUFFIX,
+    INSERTED,
+    KEYS,
+    STAGE,
+    ill_typed,
+    listed,
+    literal,
+    lost_digits,
+    quoted,
+)
 from backhaul.destinations.sql.kinds import TEXT, UNKNOWN, Form, Kind, as_text, kind_of_dtype
 from backhaul.errors import DeliveryError
 
@@ -217,7 +227,7 @@ class SqliteDialect:
         """A transaction that writes has the file for itself."""
 
     def read(self, connection: Connection, table: str, kinds: Mapping[str, Kind]) -> Iterator[pl.DataFrame]:
-        """See Dialect."""
+        """See Dialect. An archive's rows are numbered as they come, whatever the clock of this machine says."""
         import polars as pl
 
         storage = {name: _storage_dtype(kind) for name, kind in kinds.items()}
@@ -225,7 +235,8 @@ class SqliteDialect:
         wanted = [
             f"CAST({quoted(name)} AS TEXT)" if dtype == pl.String else quoted(name) for name, dtype in storage.items()
         ]
-        result = connection.exec_driver_sql(f"SELECT {', '.join(wanted)} FROM {quoted(table)}")
+        order = f" ORDER BY {self.row_number(kinds)}" if table.endswith(ARCHIVE_SUFFIX) else ""
+        result = connection.exec_driver_sql(f"SELECT {', '.join(wanted)} FROM {quoted(table)}{order}")
         for rows in result.partitions(self.slice_rows):
             try:
                 frame = pl.DataFrame([tuple(row) for row in rows], schema=storage, orient="row")

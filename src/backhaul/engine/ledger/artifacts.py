@@ -101,6 +101,12 @@ class Artifacts:
         with self._file.transaction() as db:
             db.execute(t.artifacts.update().where(t.artifacts.c.id == artifact).values(state=LOST))
 
+    def lose_of(self, batch: str) -> None:
+        """Record that the file of a batch went with its disk, so that it counts as not kept and is fetched again."""
+        mine = sa.select(t.batches.c.artifact).where(t.batches.c.id == batch, t.batches.c.artifact.is_not(None))
+        with self._file.transaction() as db:
+            db.execute(t.artifacts.update().where(t.artifacts.c.id.in_(mine)).values(state=LOST))
+
 
 def _artifact(row: dict[str, Any], raw: Path) -> Artifact:
     window = None

@@ -117,9 +117,10 @@ class History:
         return self._file.rows(sa.select(table.c.created_at, table.c.state).where(mine))
 
     def last_change(self, stream: str, destination: str) -> str | None:
-        """Return when a destination's rows of a stream last changed, as the ledger words it; None if never.
+        """Return words that are others after each change of a destination's rows of a stream; None if there was none.
 
-        `stream` is a full name, or one without its pipeline: `system.stream`.
+        They count the changes: a clock that was set back makes no moment later than the last one. `stream` is a full
+        name, or one without its pipeline: `system.stream`.
         """
         table = t.deliveries
         first, _, last = stream.rpartition(".")
@@ -128,25 +129,34 @@ class History:
             table.c.stream.endswith(f".{last}", autoescape=True),
         )
         has_changed = table.c.new + table.c.updated + table.c.removed > 0
-        query = sa.select(sa.func.max(table.c.changed_at).label("at")).where(
+        found: list[sa.Label[Any]] = [
+            sa.func.max(table.c.changed_at).label("at"),
+            sa.func.count().label("number"),
+        ]
+        query = sa.select(*found).where(
             table.c.state == DONE,
             table.c.destination == destination,
             has_changed,
             sa.or_(table.c.stream == stream, inner) if first else table.c.stream == stream,
         )
         rows = self._file.rows(query)
-        return rows[0]["at"] if rows else None
+        return f"{rows[0]['number']}, the last {rows[0]['at']}" if rows and rows[0]["number"] else None
 
     def data_of(self, stream: str) -> datetime | None:
-        """Return when the newest delivered file of a stream was made (UTC), or None where that is not known."""
+        """Return when the file that a stream delivered last was made (UTC), or None where that is not known.
+
+        That is not always the newest: a person may have gone back to an older one.
+        """
         files, batches = t.artifacts, t.batches
         query = (
-            sa.select(sa.func.max(files.c.made_at).label("at"))
+            sa.select(files.c.made_at)
             .join(batches, batches.c.artifact == files.c.id)
             .where(files.c.stream == stream, batches.c.state == DONE)
+            .order_by(batches.c.number.desc())
+            .limit(1)
         )
         rows = self._file.rows(query)
-        return datetime.fromisoformat(rows[0]["at"]) if rows and rows[0]["at"] else None
+        return datetime.fromisoformat(rows[0]["made_at"]) if rows and rows[0]["made_at"] else None
 
     def rebuilt_batches(self, stream: str) -> set[str]:
         """Return the ids of the batches that came from no file: a replay made them of all others."""

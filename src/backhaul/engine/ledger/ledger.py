@@ -415,9 +415,10 @@ def _supersede_quarantined(db: sa.Connection, stream: str, artifact: str, *, is_
 
 
 def _set_cursor(db: sa.Connection, stream: str, values: dict[str, Any]) -> None:
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    insert = postgresql.insert if db.dialect.name == "postgresql" else sqlite.insert
+    if db.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
     statement = insert(t.cursors).values(stream=stream, **values)
     db.execute(statement.on_conflict_do_update(index_elements=["stream"], set_=values))
 

@@ -1,0 +1,1 @@
+"""How MongoDB reads, compares and writes documents."""
