@@ -53,7 +53,7 @@ def ids_in(setting: str, name: str) -> frozenset[int]:
         if not re.fullmatch(r"[0-9]{1,15}", entry) or not int(entry):
             raise ConfigError(
                 f"{name}: {entry[:40]!r} is not the id of a Telegram user, which is a number",
-                next_step="Take it out; who writes to the bot is told their own id. Groups and @names cannot be listed.",
+                next_step="Take it out; who writes to the bot is told their id. Groups and @names cannot be listed.",
             )
         found.add(int(entry))
     return frozenset(found)
