@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from backhaul.destinations import CsvFiles
 from backhaul.destinations.csv.table import CsvTable
-from backhaul.destinations.whole_file import WholeFile
 from backhaul.errors import ConfigError, DeliveryError, TransientError
+from backhaul.lake.whole_file import WholeFile
 from backhaul.model import Counts, RowClass, Stream
 from backhaul.testing import BatchMaker
 from tests.destinations.killing import kill_in_write, steps_of_write

@@ -19,6 +19,7 @@ import polars as pl
 import pytest
 
 from backhaul.errors import ConfigError, DeliveryError, TransientError
+from backhaul.lake import whole_file
 from backhaul.model import Counts
 from backhaul.search import Catalogue, CatalogueStatus, SearchIndex, Way
 from backhaul.search import index_file as layout
@@ -282,7 +283,7 @@ def test_two_writers_take_turns_and_lose_nothing(tmp_path: Path) -> None:
 def test_a_writer_that_never_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index, makes = SearchIndex(str(tmp_path / "catalogue.db")), maker(tmp_path)
     changes = compared(index, makes, named("GULA"))
-    monkeypatch.setattr(layout, "LOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(whole_file, "LOCK_TIMEOUT_S", 0.05)
 
     with layout.IndexFile(index.file, "search").locked(), pytest.raises(TransientError, match="another run"):
         index.write(makes.stream, changes)

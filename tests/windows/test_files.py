@@ -150,7 +150,7 @@ def test_a_refusal_that_is_not_about_open_files_is_told_at_once(tmp_path, monkey
 
 
 def test_a_csv_file_that_is_open_in_excel_is_named_and_delivered_later(tmp_path, monkeypatch):
-    from backhaul.destinations.whole_file import WholeFile
+    from backhaul.lake.whole_file import WholeFile
 
     file = WholeFile(tmp_path / "user.csv", "csv files")
     file.path.write_text("old", encoding="utf-8")

@@ -12,9 +12,9 @@ from backhaul.config import Setting, Text, home, text
 from backhaul.destinations.csv.merge import CsvMerge
 from backhaul.destinations.csv.snapshots import SnapshotName, Snapshots
 from backhaul.destinations.csv.table import CsvTable
-from backhaul.destinations.whole_file import WholeFile
 from backhaul.errors import ConfigError
 from backhaul.lake.landing import safe_name
+from backhaul.lake.whole_file import WholeFile
 from backhaul.model import Batch, Changes, Counts, Stream
 
 ENCODINGS = ("utf-8-sig", "utf-8")

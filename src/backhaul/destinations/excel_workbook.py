@@ -31,8 +31,8 @@ from backhaul.destinations.excel.tab import (
     key_of,
     refuse_double_keys,
 )
-from backhaul.destinations.whole_file import WholeFile
 from backhaul.errors import DeliveryError
+from backhaul.lake.whole_file import WholeFile
 from backhaul.model import REMOVED_AT, ROW, Batch, Changes, Counts, Rejected, RowClass, Stream
 
 Row = tuple[int, tuple[Any, ...]]

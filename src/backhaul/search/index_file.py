@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backhaul.errors import BackhaulError, ConfigError, DeliveryError, TransientError
-from backhaul.lake.durable import is_disk_full, publish, sync_file
+from backhaul.errors import BackhaulError, ConfigError, DeliveryError
+from backhaul.lake.whole_file import WholeFile
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,10 +23,8 @@ FORMAT = 1
 """The layout below and the spelling of normal.py; an index of another one is built anew by the next run."""
 
 APPLICATION = 0x62686978
-LOCK_TIMEOUT_S = 30
 HELD_ROWS = 100_000
 RECEIPTS = 50
-_OPEN_ELSEWHERE = (5, 32, 33)
 
 _TABLES = """
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -79,61 +77,39 @@ class IndexFile:
         finally:
             connection.close()
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> contextlib.AbstractContextManager[None]:
         """Be the only writer. Raises TransientError if another one does not end in time."""
-        from filelock import FileLock, Timeout
-
-        with self.errors_told():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self._beside(".lock"), timeout=LOCK_TIMEOUT_S)
-            try:
-                lock.acquire()
-            except Timeout:
-                raise TransientError(f"{self.name}: {self.path.name} is being written by another run") from None
-        try:
-            yield
-        finally:
-            lock.release()
+        return self._file.locked()
 
     @contextlib.contextmanager
     def replaced(self) -> Iterator[sqlite3.Connection]:
         """Yield an empty index to fill; once it is whole it takes the place of the file."""
-        part = self._beside(".part")
-        with self.errors_told():
+        with self._file.replaced() as part, self.errors_told():
             part.unlink(missing_ok=True)
+            connection = sqlite3.connect(part, isolation_level=None)
             try:
-                connection = sqlite3.connect(part, isolation_level=None)
-                try:
-                    # What is cut off is thrown away; the whole file is synced before it counts.
-                    connection.executescript(
-                        f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA application_id = {APPLICATION};"
-                        f"PRAGMA user_version = {FORMAT}; PRAGMA cache_size = -32768; BEGIN; {_TABLES}"
-                    )
-                    yield connection
-                    connection.execute("COMMIT")
-                finally:
-                    connection.close()
-                sync_file(part)
-                publish(part, self.path.resolve())
+                # What is cut off is thrown away; the whole file is synced before it counts.
+                connection.executescript(
+                    f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA application_id = {APPLICATION};"
+                    f"PRAGMA user_version = {FORMAT}; PRAGMA cache_size = -32768; BEGIN; {_TABLES}"
+                )
+                yield connection
+                connection.execute("COMMIT")
             finally:
-                part.unlink(missing_ok=True)
+                connection.close()
 
     def check_folder(self) -> None:
         """Raise DeliveryError if the file's folder, or the one that it will be made in, may not be written to."""
-        folder = next(each for each in self.path.resolve().parents if each.exists())
-        if not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise self._told(PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+        self._file.check_folder()
 
     @contextlib.contextmanager
     def errors_told(self) -> Iterator[None]:
         """Turn errors of the operating system and of SQLite into ours."""
-        try:
-            yield
-        except OSError as error:
-            raise self._told(error) from None
-        except sqlite3.Error as error:
-            raise self._told_by_sqlite(error) from None
+        with self._file.errors_told():
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise self._told_by_sqlite(error) from None
 
     def damaged(self) -> DeliveryError:
         """Return the error that tells that the file is not what was written."""
@@ -142,11 +118,11 @@ class IndexFile:
             next_step=f"Move {self.path} away, then build it anew: backhaul replay NAME.",
         )
 
-    def _told_by_sqlite(self, error: sqlite3.Error) -> BackhaulError:
+    def _told_by_sqlite(self, error: sqlite3.Error) -> BackhaulError | OSError:
         words = str(error)
         # Where a file cannot grow, SQLite speaks of an I/O error.
         if "full" in words or "disk I/O" in words:
-            return self._told(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if "unable to open" in words:
             return self._absent()
         if "no such module" in words:
@@ -166,20 +142,9 @@ class IndexFile:
     def _size(self) -> int:
         return self.path.stat().st_size
 
-    def _beside(self, ending: str) -> Path:
-        path = self.path.resolve()
-        return path.with_name(f".{path.name}{ending}")
-
-    def _told(self, error: OSError) -> BackhaulError:
-        is_full = is_disk_full(error)
-        reason = os.strerror(errno.ENOSPC) if is_full else error.strerror or type(error).__name__
-        if getattr(error, "winerror", None) in _OPEN_ELSEWHERE:
-            return TransientError(f"{self.name}: {self.path.name} cannot be replaced: {reason}")
-        step = "Make room on the disk" if is_full else f"See that backhaul may read and write {self.path.parent}"
-        return DeliveryError(
-            f"{self.name}: {self.path.name} cannot be read or written: {reason}",
-            next_step=f"{step}; the next run delivers what is pending.",
-        )
+    @property
+    def _file(self) -> WholeFile:
+        return WholeFile(self.path, self.name)
 
 
 def facts(connection: sqlite3.Connection) -> dict[str, str]:

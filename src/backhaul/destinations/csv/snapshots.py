@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backhaul.destinations.csv.table import CsvTable, write_frame, write_header
-from backhaul.destinations.whole_file import WholeFile
 from backhaul.errors import ConfigError, DeliveryError
 from backhaul.lake.durable import write_text
 from backhaul.lake.landing import safe_name
+from backhaul.lake.whole_file import WholeFile
 from backhaul.model import REMOVED_AT
 
 if TYPE_CHECKING:
