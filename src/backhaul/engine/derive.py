@@ -69,7 +69,8 @@ class Derivation:
         computed, own = computed_from(self.stream), {stream.name for stream in self.streams}
         names = {name.rpartition(".")[2].removesuffix(ARCHIVE_SUFFIX): name for name in computed.after}
         mine = [name for name in names if name in own and not self._is_asked_for]
-        return [name for name in mine if not list(self.context.curated.read(self._target(name)))]
+        there = {name.casefold() for name in self.context.curated.tables()}
+        return [name for name in mine if self._target(name).casefold() not in there]
 
     def _target(self, name: str) -> str:
         return next(stream.target for stream in self.streams if stream.name == name)
