@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from backhaul import Severity, TableCheck, checks
 
-from .tables import MODES
+from .tables import MODES, many
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,8 +44,8 @@ def _empty_values(frame: pl.LazyFrame) -> str | None:
 
     critical = ("namaitem", "hargapokok")
     found = frame.select(pl.col(name).is_null().sum() for name in critical).collect().row(0)
-    empty = [f"{name} in {rows:,} rows" for name, rows in zip(critical, found, strict=True) if rows]
-    return f"empty {', '.join(empty)}" if empty else None
+    empty = [f"{name} in {many(rows, 'row')}" for name, rows in zip(critical, found, strict=True) if rows]
+    return ", ".join(empty) if empty else None
 
 
 def _without_price(frame: pl.LazyFrame) -> str | None:
@@ -54,7 +54,7 @@ def _without_price(frame: pl.LazyFrame) -> str | None:
     priced = (pl.col("hargajual").fill_null(0) > 0).any()
     items = frame.filter(_sold()).group_by("kodeitem").agg(priced=priced).filter(~pl.col("priced"))
     found = items.select(pl.len()).collect().item()
-    return f"{found:,} items that are sold have no price" if found else None
+    return f"{many(found, 'item')} of those that are sold" if found else None
 
 
 def _below_cost(frame: pl.LazyFrame) -> str | None:
@@ -62,7 +62,7 @@ def _below_cost(frame: pl.LazyFrame) -> str | None:
 
     cheap = frame.filter(_sold(), pl.col("hargajual") > 0, pl.col("hargajual") < pl.col("hargapokok"))
     items, prices = cheap.select(pl.col("kodeitem").n_unique(), prices=pl.len()).collect().row(0)
-    return f"{items:,} items sell below cost, {prices:,} prices in all" if prices else None
+    return f"{many(items, 'item')}, {many(prices, 'price')} in all" if prices else None
 
 
 def _unknown_modes(frame: pl.LazyFrame) -> str | None:
@@ -84,9 +84,7 @@ def _unknown_sold(frame: pl.LazyFrame) -> str | None:
     import polars as pl
 
     found = frame.filter(pl.col("dijual").is_null()).select(pl.col("kodeitem").n_unique()).collect().item()
-    return (
-        f"of {found:,} items the backup does not say whether they are sold; they are shown as sold" if found else None
-    )
+    return f"of {many(found, 'item')} the backup does not say whether it is sold; shown as sold" if found else None
 
 
 def _met(frame: pl.LazyFrame, name: str, what: str) -> str | None:
@@ -97,7 +95,7 @@ def _met(frame: pl.LazyFrame, name: str, what: str) -> str | None:
     found = frame.group_by(value).agg(pl.col("kodeitem").n_unique()).sort(name).head(5).collect()
     if not found.height:
         return None
-    values = ", ".join(f"{value!r} of {items:,} items" for value, items in found.iter_rows())
+    values = ", ".join(f"{value!r} of {many(items, 'item')}" for value, items in found.iter_rows())
     return f"{name} is {values}; {what}"
 
 

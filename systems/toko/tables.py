@@ -13,6 +13,12 @@ CHANGE_KEY = (*KEY, "berubah_pada")
 MODES = ("O", "S", "L", "J")
 """The ways of keeping prices: one price, per unit, per level, by quantity."""
 
+
+def many(number: int, what: str) -> str:
+    """Return a number with what it counts: `1 item`, `2,000 items`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 TABLES = (
     ArchiveTable(
         ITEM,

@@ -127,7 +127,7 @@ def test_the_owner_is_told_what_the_checks_have_found_in_counts(shop: Shop) -> N
 
     [message] = shop.told()
     assert "Mohon diperiksa" in message
-    assert "2 items sell below cost" in message
+    assert "below cost: 2 items, 3 prices in all" in message
 
 
 def damaged(sample: bytes) -> dict[str, tuple[bytes, str]]:

@@ -8,7 +8,7 @@ import polars as pl
 
 from backhaul import SourceChanged
 
-from ..tables import ITEM, KEY, MODES, PRICE, STOCK, UNIT
+from ..tables import ITEM, KEY, MODES, PRICE, STOCK, UNIT, many
 
 ANY = "-"
 """Stands where a price holds for every level or every quantity, and for a unit without a name."""
@@ -85,13 +85,13 @@ def _tell_left_out(
     rows: pl.DataFrame, prices: pl.DataFrame, items: pl.DataFrame, remark: Callable[[str], None]
 ) -> None:
     """Say what of the backup is not in the catalogue; rejected rows would keep gone items from being marked."""
-    for name, what in (("harga", "prices"), ("hargapokok", "costs")):
+    for name, what in (("harga", "price"), ("hargapokok", "cost")):
         if negative := rows.filter(pl.col(name) < 0).height:
-            remark(f"{negative:,} {what} are below 0 and left out")
+            remark(f"left out: {many(negative, what)} below 0")
         if huge := rows.filter(pl.col(name) >= MOST).height:
-            remark(f"{huge:,} {what} are {MOST:,} or more and left out")
+            remark(f"left out: {many(huge, what)} of {MOST:,} or more")
     if strange := prices.join(items.select("kodeitem"), on="kodeitem", how="anti").height:
-        remark(f"{strange:,} rows of {PRICE} are of no item and left out")
+        remark(f"left out: {many(strange, 'row')} of {PRICE} without an item")
 
 
 def _read(table: str, frame: pl.DataFrame, remark: Callable[[str], None]) -> pl.DataFrame:
@@ -276,7 +276,7 @@ def _number(column: pl.Series, table: str, dtype: pl.Decimal, remark: Callable[[
             next_step="Compare the columns of the backup with those that rules/catalogue.py expects.",
         )
     if huge := int(is_huge.sum()):
-        remark(f"{table}: {huge:,} values of column {column.name!r} are {MOST:,} or more and left out")
+        remark(f"left out: {many(huge, 'value')} of {MOST:,} or more in column {column.name!r} of {table}")
     return number.set(is_huge, None)
 
 

@@ -331,7 +331,7 @@ def test_a_price_too_large_to_be_true_is_left_out_and_told_and_the_others_stand(
     found = catalogue(shop(soap("S"), [PCS, DUS], prices), heard.append)
 
     assert found["hargajual"].to_list() == [None, D("132000.123456")]
-    assert heard == ["tbl_itemhj: 1 values of column 'hargajual' are 1,000,000,000,000 or more and left out"]
+    assert heard == ["left out: 1 value of 1,000,000,000,000 or more in column 'hargajual' of tbl_itemhj"]
 
 
 def test_a_cost_and_a_factor_too_large_to_be_true_are_left_out() -> None:
@@ -346,7 +346,7 @@ def test_a_cost_and_a_factor_too_large_to_be_true_are_left_out() -> None:
     units = dict(found.select("satuan", "konversi").rows())
     assert (units["DUS"], units["PAK"]) == (None, D(9_000_000))
     assert dict(found.select("satuan", "hargapokok").rows()) == {"PCS": D(3000), "DUS": D(0), "PAK": None}
-    assert [words.split(": ")[-1] for words in heard] == [
-        "1 values of column 'jumlahkonv' are 1,000,000,000,000 or more and left out",
-        "1 costs are 1,000,000,000,000 or more and left out",
+    assert heard == [
+        "left out: 1 value of 1,000,000,000,000 or more in column 'jumlahkonv' of tbl_itemsatuanjml",
+        "left out: 1 cost of 1,000,000,000,000 or more",
     ]

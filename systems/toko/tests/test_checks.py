@@ -52,7 +52,7 @@ def test_negative_prices_and_costs_are_left_out_and_told_and_their_rows_stay() -
     cheap = catalogue(shop(soap("S", hargapokok="-5"), price=[{"satuan": "PCS", "hargajual": "-1"}]), remarks.append)
 
     assert cheap.select("hargajual", "hargapokok").rows() == [(None, None)]
-    assert remarks == ["1 prices are below 0 and left out", "1 costs are below 0 and left out"]
+    assert remarks == ["left out: 1 price below 0", "left out: 1 cost below 0"]
 
 
 def test_prices_of_items_that_are_gone_are_told() -> None:
@@ -61,7 +61,7 @@ def test_prices_of_items_that_are_gone_are_told() -> None:
 
     catalogue(shop(soap("S"), [PCS], gone), remarks.append)
 
-    assert remarks == ["1 rows of tbl_itemhj are of no item and left out"]
+    assert remarks == ["left out: 1 row of tbl_itemhj without an item"]
 
 
 def test_selling_below_cost_is_told_with_the_number_of_items() -> None:
@@ -69,7 +69,7 @@ def test_selling_below_cost_is_told_with_the_number_of_items() -> None:
 
     said = told(catalogue(shop(soap("S"), [PCS, DUS], prices)))
 
-    assert said == {"below cost": (Severity.WARN, "1 items sell below cost, 2 prices in all")}
+    assert said == {"below cost": (Severity.WARN, "1 item, 2 prices in all")}
 
 
 def test_what_is_not_sold_may_cost_what_it_likes() -> None:
@@ -82,8 +82,8 @@ def test_items_without_a_name_a_cost_or_a_price_are_told() -> None:
     frame = catalogue(shop(soap("S", namaitem=None, hargapokok=None)))
 
     assert told(frame) == {
-        "empty values": (Severity.WARN, "empty namaitem in 1 rows, hargapokok in 1 rows"),
-        "no price": (Severity.WARN, "1 items that are sold have no price"),
+        "empty values": (Severity.WARN, "namaitem in 1 row, hargapokok in 1 row"),
+        "no price": (Severity.WARN, "1 item of those that are sold"),
     }
 
 
@@ -98,7 +98,7 @@ def test_values_that_nobody_knows_the_meaning_of_are_told_if_they_are_codes() ->
 
     taken = "prices were taken from what rows there are"
     assert said == {
-        "ways of keeping prices": f"cara_harga is '' of 1 items, 'X' of 1 items; {taken}",
-        "deleted": "statushapus is '?' of 1 items, 'Q' of 1 items; shown as all others",
-        "for sale": "of 1 items the backup does not say whether they are sold; they are shown as sold",
+        "ways of keeping prices": f"cara_harga is '' of 1 item, 'X' of 1 item; {taken}",
+        "deleted": "statushapus is '?' of 1 item, 'Q' of 1 item; shown as all others",
+        "for sale": "of 1 item the backup does not say whether it is sold; shown as sold",
     }
