@@ -15,7 +15,7 @@ settings.load_profile("repeatable")
 
 OURS = (
     *("ALLOWED_", "APPRISE_", "BACKEND_", "BACKHAUL_", "CREDENTIALS_", "CSV_", "DISABLE_", "DROPBOX_", "GOOGLE_"),
-    *("LOG_LEVEL", "MAX_CSV_", "MONGO", "OWNER_", "RENDER_", "SEARCH_", "SHEET_", "TELEGRAM_"),
+    *("LOG_LEVEL", "MAX_CSV_", "MONGO", "OWNER_", "RENDER_", "SEARCH_", "SHEET_", "TELEGRAM_", "WHATSAPP_"),
 )
 
 

@@ -14,6 +14,7 @@ from backhaul.sandbox.sheets.server import SandboxSheets
 from backhaul.sandbox.sheets.service import RecordedCall
 from backhaul.sandbox.telegram.bot_api import SandboxTelegram
 from backhaul.sandbox.telegram.faults import PlannedTelegramFault, TelegramFault
+from backhaul.sandbox.whatsapp.service import SandboxWhatsApp
 
 __all__ = [
     "BUSY_DAY",
@@ -32,6 +33,7 @@ __all__ = [
     "SandboxRender",
     "SandboxSheets",
     "SandboxTelegram",
+    "SandboxWhatsApp",
     "SheetCell",
     "SheetsFault",
     "TelegramFault",
