@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from backhaul.search import PriceColumns, SearchIndex
     from backhaul.sessions import steps
     from backhaul.sessions.login import FormLogin
-    from backhaul.sources import ArchiveTable, BackOffice, DropboxFolder, DropFolder
+    from backhaul.sources import ArchiveTable, BackOffice, DropboxFolder, DropFolder, GoogleSheetTable
 
 _HOMES = {
     "ALERTS": "backhaul.notify",
@@ -40,6 +40,7 @@ _HOMES = {
     "ExcelWorkbook": "backhaul.destinations",
     "FormLogin": "backhaul.sessions.login",
     "GoogleSheet": "backhaul.destinations",
+    "GoogleSheetTable": "backhaul.sources",
     "MongoDB": "backhaul.destinations",
     "Nested": "backhaul.destinations",
     "Pipeline": "backhaul.engine.pipeline",
@@ -78,6 +79,7 @@ __all__ = [
     "ExcelWorkbook",
     "FormLogin",
     "GoogleSheet",
+    "GoogleSheetTable",
     "MongoDB",
     "Nested",
     "Pipeline",

@@ -12,9 +12,10 @@ from backhaul import BackOffice, FormLogin
 from backhaul.config import resolved
 from backhaul.model import Stream
 from backhaul.retry import Budget
-from backhaul.sandbox import SandboxBackOffice
+from backhaul.sandbox import SandboxBackOffice, SandboxSheets
 from backhaul.sandbox.dropbox.service import SandboxDropbox
-from backhaul.sources import DropboxFolder, DropFolder
+from backhaul.sessions.google.access import Patience
+from backhaul.sources import DropboxFolder, DropFolder, GoogleSheetTable
 from backhaul.testing import SourceContract
 
 
@@ -75,3 +76,17 @@ class TestDropboxFolderOnThisMachine(SourceContract):
             file.write_text("Order ID,total\n007,5\n008,9\n", encoding="utf-8")
             os.utime(file, (1_757_600_000, 1_757_600_000))
             yield DropboxFolder(local=folder).newest("orders", key="Order ID", pattern="*.csv")
+
+
+class TestGoogleSheetTable(SourceContract):
+    uses_window = False
+
+    @contextmanager
+    def outside(self) -> Iterator[Stream]:
+        with SandboxSheets() as sheets:
+            book = sheets.add_spreadsheet()
+            book.add_tab("main")
+            book.fill("main", [["phone", "name", "lesson"], ["055-0000001", "Dana", 5], [972550000002, "Omer", 9]])
+            quick = Patience(attempts=2, first_wait_s=0.01, longest_wait_s=0.05)
+            source = GoogleSheetTable(book.url, account=sheets.service_account(), api_url=sheets.url, patience=quick)
+            yield source.table("roster", key="phone")

@@ -10,10 +10,10 @@ from typing import Any
 
 import polars as pl
 
-from backhaul.destinations.google.access import Patience
 from backhaul.destinations.google_sheets import GoogleSheet
 from backhaul.model import Counts
 from backhaul.sandbox import Book, SandboxSheets
+from backhaul.sessions.google.access import Patience
 from backhaul.testing import BatchMaker
 
 

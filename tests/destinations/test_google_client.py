@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from backhaul.destinations.google.access import Pace, Patience, access_to
 from backhaul.destinations.google_sheets import GoogleSheet
 from backhaul.errors import BackhaulError, ConfigError, DeliveryError, TransientError
 from backhaul.model import Counts
 from backhaul.sandbox import Book, SandboxSheets, SheetsFault
+from backhaul.sessions.google.access import Pace, Patience, access_to
 from backhaul.testing import BatchMaker
 from tests.destinations.google_place import FakeTime, Google, google, merge, orders
 

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backhaul.destinations.google.keys import load_account
 from backhaul.errors import ConfigError
+from backhaul.sessions.google.keys import load_account
 
 EMAIL = "robot@made-up.iam.gserviceaccount.com"
 

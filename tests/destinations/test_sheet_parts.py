@@ -25,8 +25,9 @@ from backhaul.destinations.google.memory import (
     unpacked,
     wrong_rows,
 )
-from backhaul.destinations.google.view import Grid, Place, column_letters, in_calls, joined_rows
+from backhaul.destinations.google.view import Grid, in_calls, joined_rows
 from backhaul.model import Counts
+from backhaul.sessions.google.tabs import Place, column_letters
 
 DIGESTS = st.binary(min_size=8, max_size=8)
 VALUES: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {

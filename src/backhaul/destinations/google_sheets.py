@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from backhaul.config import Secret, Setting, Text, text
-from backhaul.destinations.google.access import Access, Patience, access_to
-from backhaul.destinations.google.client import connected
-from backhaul.destinations.google.view import id_of
 from backhaul.errors import DeliveryError
+from backhaul.sessions.google.access import Access, Patience, access_to
+from backhaul.sessions.google.client import connected
+from backhaul.sessions.google.tabs import id_of
 
 if TYPE_CHECKING:
     from backhaul.destinations.google.calls import Calls

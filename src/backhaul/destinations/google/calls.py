@@ -7,27 +7,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from backhaul.destinations.google.access import Unanswered
 from backhaul.destinations.google.cells import parse_answer
 from backhaul.destinations.google.memory import BACKUP_COLUMN, RECORD_COLUMNS, Memory, title_of
-from backhaul.destinations.google.refusals import ApiRefusal, Refusal
 from backhaul.destinations.google.view import (
     HEADER_ROWS,
-    PLACE_FIELDS,
     TAB_FIELDS,
     WINDOW_COLUMNS,
     WINDOW_ROWS,
     Grid,
-    Place,
     View,
     bind_header,
     bind_keys,
-    column_letters,
     in_calls,
-    in_tab,
     joined_rows,
 )
 from backhaul.errors import BackhaulError, DeliveryError, TransientError
+from backhaul.sessions.google.access import Unanswered
+from backhaul.sessions.google.refusals import ApiRefusal, Refusal
+from backhaul.sessions.google.tabs import Place, column_letters, described, in_tab, tabs_of
 
 if TYPE_CHECKING:
     import gspread
@@ -133,18 +130,7 @@ class Calls:
 
     def tabs(self) -> tuple[str, list[tuple[Place, bool]]]:
         """Return the spreadsheet's title, and each tab with whether it is hidden."""
-        from gspread.urls import SPREADSHEET_URL
-
-        fields = f"properties(title),sheets(properties({PLACE_FIELDS},hidden))"
-        answer = self.client.http_client.request(
-            "get", SPREADSHEET_URL % self.spreadsheet, params={"fields": fields, "prettyPrint": "false"}
-        )
-        try:
-            found = answer.json()
-        except ValueError:
-            raise TransientError(f"{self.name}: Google's answer is cut off") from None
-        tabs = [(Place.of(sheet), bool(sheet["properties"].get("hidden"))) for sheet in found.get("sheets", ())]
-        return str(found.get("properties", {}).get("title", "")), tabs
+        return tabs_of(self.client, self.spreadsheet, self.name)
 
     def _cells(self, view: View, ranges: list[str], memory: str | None = None) -> tuple[Grid, Memory | None]:
         known = (self.spreadsheet, view.place.sheet_id)
@@ -180,12 +166,9 @@ class Calls:
         return grid, memory
 
     def _read(self, ranges: Sequence[str]) -> list[dict[str, Any]]:
-        from gspread.urls import SPREADSHEET_URL
-
-        params: dict[str, Any] = {"ranges": list(ranges), "fields": f"sheets({TAB_FIELDS})", "prettyPrint": "false"}
-        answer = self.client.http_client.request("get", SPREADSHEET_URL % self.spreadsheet, params=params)
+        answer = described(self.client, self.spreadsheet, fields=f"sheets({TAB_FIELDS})", ranges=ranges)
         try:
-            sheets: list[dict[str, Any]] = parse_answer(answer.content).get("sheets", [])
+            sheets: list[dict[str, Any]] = parse_answer(answer).get("sheets", [])
         except ValueError:
             raise TransientError(f"{self.name}: Google's answer is cut off") from None
         if not sheets:

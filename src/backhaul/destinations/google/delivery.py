@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from backhaul.destinations.google.calls import Calls, WriteLost
 from backhaul.destinations.google.memory import Memory, Record, Wrong
-from backhaul.destinations.google.refusals import ApiRefusal, Refusal
 from backhaul.destinations.google.scene import Reading, Scene, read_scene
 from backhaul.destinations.google.updates import put_back, take_turn
 from backhaul.destinations.google.view import View
 from backhaul.destinations.google.writer import Writer, full
 from backhaul.errors import DeliveryError
 from backhaul.model import REMOVED_AT, Batch, Changes, Counts, Rejected, RowClass, Stream
+from backhaul.sessions.google.refusals import ApiRefusal, Refusal
 
 if TYPE_CHECKING:
     import polars as pl

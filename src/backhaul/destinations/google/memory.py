@@ -16,8 +16,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backhaul.destinations.google.cells import Cell, key_text
-from backhaul.destinations.google.view import KEY_JOINT, Grid, Place
+from backhaul.destinations.google.view import KEY_JOINT, Grid
 from backhaul.model import Counts
+from backhaul.sessions.google.tabs import Place
 
 DIGEST_BYTES = 8
 DIGESTS_A_CELL = 4_500

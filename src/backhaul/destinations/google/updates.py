@@ -23,7 +23,8 @@ from backhaul.destinations.google.memory import (
     without,
 )
 from backhaul.destinations.google.plan import Layout, RowWrite
-from backhaul.destinations.google.view import KEY_JOINT, Grid, Place, View
+from backhaul.destinations.google.view import KEY_JOINT, Grid, View
+from backhaul.sessions.google.tabs import Place
 
 Request = dict[str, Any]
 VALUE = "userEnteredValue"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 from backhaul.destinations.google.cells import Cell, Fault, Formula, key_text
-from backhaul.errors import ConfigError, DeliveryError
+from backhaul.errors import DeliveryError
+from backhaul.sessions.google.tabs import PLACE_FIELDS, Place, column_letters
 
 WINDOW_ROWS, WINDOW_COLUMNS = 1000, 52
 """The corner that the first call always asks for: all of a new tab, and of most others."""
@@ -24,28 +24,11 @@ RANGES_A_CALL, CELLS_A_CALL = 120, 200_000
 ADDRESS_CHARACTERS = 6_000
 """Of the ranges in one call's address, quoted."""
 
-PLACE_FIELDS = "sheetId,title,gridProperties(rowCount,columnCount)"
 CELL_FIELDS = "userEnteredValue,effectiveValue"
 """Both: a cell that has a value which nobody entered belongs to a formula that fills several cells."""
 
 TAB_FIELDS = f"properties({PLACE_FIELDS}),merges,data(startRow,startColumn,rowData(values({CELL_FIELDS})))"
 KEY_JOINT = "\x1f"
-
-
-def column_letters(column: int) -> str:
-    """Return the letters of a column counted from 0: A, Z, AA."""
-    letters = ""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters
-
-
-def in_tab(title: str | None, cells: str) -> str:
-    """Return a range in A1 notation; without a title it means the first visible tab."""
-    quoted = "" if title is None else "'" + title.replace("'", "''") + "'!"
-    return quoted + cells
 
 
 @dataclass
@@ -95,24 +78,6 @@ class Grid:
     def end_column(self) -> int:
         """The column after the last one that has any cell."""
         return max((start + len(row) for _, start, rows in self.blocks for row in rows if row), default=0)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a tab is, and how large its grid."""
-
-    sheet_id: int
-    title: str
-    rows: int
-    columns: int
-
-    @classmethod
-    def of(cls, sheet: dict[str, Any]) -> Place:
-        """Return the place that an answer's `sheets` entry describes."""
-        properties = sheet["properties"]
-        size = properties.get("gridProperties", {})
-        title = properties.get("title", "")
-        return cls(properties.get("sheetId", 0), title, size.get("rowCount", 0), size.get("columnCount", 0))
 
 
 @dataclass
@@ -271,15 +236,3 @@ def in_calls(ranges: Sequence[tuple[int, int]], width: int, title: str) -> Itera
             cells += (last - first) * width
     if group:
         yield group
-
-
-def id_of(sheet: str) -> str:
-    """Return the id in a spreadsheet's address, or sheet itself. Raises ConfigError for neither."""
-    found = re.search(r"/spreadsheets/(?:u/\d+/)?d/([A-Za-z0-9_-]+)", sheet)
-    plain = found[1] if found else sheet.strip()
-    if not re.fullmatch(r"[A-Za-z0-9_-]{10,200}", plain):
-        raise ConfigError(
-            f"the sheet's setting is neither a spreadsheet's address nor its id ({len(plain)} characters)",
-            next_step="Open the spreadsheet in a browser and copy the whole address (https://docs.google.com/...).",
-        )
-    return plain

@@ -35,9 +35,10 @@ from backhaul.destinations.google.updates import (
     set_headers,
     take_turn,
 )
-from backhaul.destinations.google.view import Grid, Place
+from backhaul.destinations.google.view import Grid
 from backhaul.errors import DeliveryError
 from backhaul.model import Batch, Counts
+from backhaul.sessions.google.tabs import Place
 
 CHUNK_BYTES = 1_500_000
 CHUNK_ROWS = 1_500

@@ -1,4 +1,4 @@
-"""The gspread client that the destination uses: bounded, paced, its base address replaceable."""
+"""The gspread client that source and destination use: bounded, paced, its base address replaceable."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from backhaul.destinations.google.access import Access
-from backhaul.destinations.google.keys import missing_extra
+from backhaul.sessions.google.access import Access
+from backhaul.sessions.google.keys import missing_extra
 
 if TYPE_CHECKING:
     import gspread
@@ -22,8 +22,8 @@ def connected(access: Access, name: str) -> Iterator[gspread.Client]:
         raise missing_extra() from None
     import httpx
 
-    from backhaul.destinations.google.http import bounded_client
     from backhaul.sessions.deadline import Deadline, bind
+    from backhaul.sessions.google.http import bounded_client
 
     deadline = Deadline()
     access.certificates = access.certificates or httpx.create_ssl_context()

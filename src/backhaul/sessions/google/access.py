@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from backhaul.destinations.google.keys import Account, load_account
-from backhaul.destinations.google.refusals import token_refusal
 from backhaul.errors import ConfigError, TransientError
+from backhaul.sessions.google.keys import Account, load_account
+from backhaul.sessions.google.refusals import token_refusal
 
 if TYPE_CHECKING:
     import ssl

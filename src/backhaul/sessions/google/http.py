@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from gspread.http_client import HTTPClient
 
-from backhaul.destinations.google.access import GOOGLE_URL, UNAVAILABLE, Access, Unanswered, retry_after, waits
-from backhaul.destinations.google.refusals import refusal
 from backhaul.errors import BackhaulError, TransientError
+from backhaul.sessions.google.access import GOOGLE_URL, UNAVAILABLE, Access, Unanswered, retry_after, waits
+from backhaul.sessions.google.refusals import refusal
 
 if TYPE_CHECKING:
     from backhaul.sessions.deadline import Deadline

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from backhaul.destinations.google.keys import NEW_KEY, Account
 from backhaul.errors import BackhaulError, ConfigError, DeliveryError, TransientError
+from backhaul.sessions.google.keys import NEW_KEY, Account
 
 SWITCH_ON = (
     "Open https://console.cloud.google.com/apis/library/sheets.googleapis.com, choose project {}, press Enable."
@@ -36,6 +36,14 @@ class ApiRefusal(DeliveryError):
     def __init__(self, message: str, kind: Refusal, *, next_step: str | None = None) -> None:
         super().__init__(message, next_step=next_step)
         self.kind = kind
+
+
+class NotShared(DeliveryError):
+    """The spreadsheet is not shared with the account, or not for what was asked; `email` is the account's address."""
+
+    def __init__(self, message: str, email: str) -> None:
+        super().__init__(message, next_step=f"Open the spreadsheet, press Share, and add {email} as Editor.")
+        self.email = email
 
 
 def refusal(status: int, body: bytes, *, name: str, account: Account, retry_after_s: float | None) -> BackhaulError:
@@ -90,10 +98,8 @@ def _forbidden(said: Mapping[str, Any], message: str, name: str, account: Accoun
         )
     if reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT":
         return ConfigError(f"{name}: the access of {account.client_email} does not cover spreadsheets")
-    return DeliveryError(
-        f"{name}: the spreadsheet is not shared with {account.client_email}",
-        next_step=f"Open the spreadsheet, press Share, and add {account.client_email} as Editor.",
-    )
+    email = account.client_email
+    return NotShared(f"{name}: the spreadsheet is not shared with {email}", email)
 
 
 def _bad_call(status: int, message: str, name: str) -> ApiRefusal:

@@ -1,0 +1,1 @@
+"""How GoogleSheetTable reads a worksheet, and what it makes of the cells."""
