@@ -9,11 +9,6 @@ from backhaul.config import missing_settings, resolved, settings_in
 from backhaul.engine.pipeline import Pipeline
 
 
-def filled(pipeline: Pipeline, settings: Mapping[str, str]) -> Pipeline:
-    """Return the pipeline with every setting replaced by its text. Raises ConfigError naming all missing ones."""
-    return resolved(pipeline, settings)
-
-
 def filled_without_sources(pipeline: Pipeline, settings: Mapping[str, str]) -> Pipeline:
     """Return the pipeline filled in for work that asks no source: what only sources need may be missing.
 

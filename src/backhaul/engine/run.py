@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import Lock
 
-from backhaul.config import says_yes
+from backhaul.config import resolved, says_yes
 from backhaul.destinations import Warehouse
 from backhaul.engine.announce import Announcer
 from backhaul.engine.context import RunContext, Status, StreamResult, failure_event
@@ -22,7 +22,7 @@ from backhaul.engine.derive import WORDS as DERIVED
 from backhaul.engine.derive import Derivation
 from backhaul.engine.derived import is_derived
 from backhaul.engine.events import Event, RunEnded, RunStarted, Subscriber, Warned
-from backhaul.engine.filled import filled, filled_without_sources, heard
+from backhaul.engine.filled import filled_without_sources, heard
 from backhaul.engine.haul import Haul
 from backhaul.engine.ledger import Ledger
 from backhaul.engine.lock import pipeline_lock
@@ -184,7 +184,7 @@ def _filled(pipeline: Pipeline, settings: dict[str, str], options: RunOptions) -
     if says_yes(settings, NO_NOTIFICATIONS):
         pipeline = replace(pipeline, notify=())
     if options.file is None:
-        return filled(pipeline, settings), []
+        return resolved(pipeline, settings), []
     pipeline, unheard = heard(pipeline, settings)
     return filled_without_sources(pipeline, settings), unheard
 
