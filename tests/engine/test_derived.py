@@ -2,11 +2,13 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import polars as pl
 import pytest
 
+from backhaul.config import Setting
 from backhaul.engine.context import Status
 from backhaul.engine.derived import Derived
 from backhaul.engine.replay import replay_pipeline
@@ -171,3 +173,34 @@ def test_replaying_a_pipeline_leaves_its_derived_streams_to_the_next_run(place: 
     ]
     with pytest.raises(ConfigError, match="no files to replay"):
         replay_pipeline(with_streams(target, [by_user()]), place.installation, ("staging",))
+
+
+@dataclass(frozen=True)
+class RichUsers:
+    """A computation with a setting in it."""
+
+    least: str | Setting = Setting("LEAST_POINTS")  # noqa: RUF009
+
+    def __call__(self, users: pl.DataFrame) -> pl.DataFrame:
+        assert isinstance(self.least, str)
+        return users.filter(pl.col("Poin").cast(pl.Int64) >= int(self.least)).select("User ID", "Poin")
+
+
+def test_a_computation_may_have_settings_and_is_done_again_when_they_change(place: Place) -> None:
+    rich = with_derived(place, Derived("rich", after="andalan.user", build=RichUsers(), key="User ID"))
+    place.settings["LEAST_POINTS"] = "0"
+    everybody = place.run_target(rich).streams[0].counts
+    same = place.run_target(rich).streams[0].counts
+    place.settings["LEAST_POINTS"] = "1000000000"
+
+    nobody = place.run_target(rich).streams[0].counts
+
+    assert (everybody.new, same.rows) == (len(place.rows("user")), 0)
+    assert nobody.removed == everybody.new
+
+
+def test_a_missing_setting_of_a_computation_is_named(place: Place) -> None:
+    rich = with_derived(place, Derived("rich", after="andalan.user", build=RichUsers(), key="User ID"))
+
+    with pytest.raises(ConfigError, match="LEAST_POINTS"):
+        place.run_target(rich)

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from backhaul.cli.level import level_in
-from backhaul.cli.output import Output
+from backhaul.cli.output import Output, exit_code_of
 from backhaul.cli.progress import Progress, in_words
 from backhaul.config import home, load_settings
-from backhaul.engine.events import ArtifactKept, Event
+from backhaul.engine.events import ArtifactKept, Event, Subscriber
 from backhaul.engine.run import Installation, RunOptions, RunResult, outcome_of_all, run_pipeline
+from backhaul.engine.side_by_side import run_side_by_side
 from backhaul.engine.systems import find
 from backhaul.engine.words import counted, reason
-from backhaul.errors import ConfigError
+from backhaul.errors import BackhaulError, ConfigError
 from backhaul.model import Counts
 
 SPARE = ("seconds", "days", "duplicate")
+
+
+@dataclass(frozen=True)
+class Unstarted:
+    """A pipeline that was to run with others and did not begin."""
+
+    pipeline: str
+    error: BackhaulError
 
 
 def installation() -> Installation:
@@ -31,28 +41,46 @@ def run_named(output: Output, name: str, options: RunOptions, *, headed: bool) -
         os.environ["BACKHAUL_HEADED"] = "1"
     if options.file:
         options = replace(options, file=options.file.expanduser())
+    results, failures = _all_run(output, name, options)
+    return report(output, results, failures, dry_run=options.dry_run)
+
+
+def _all_run(
+    output: Output, name: str, options: RunOptions, *subscribers: Subscriber
+) -> tuple[list[RunResult], list[Unstarted]]:
+    """Run what name stands for; return what came of it, and which pipelines did not begin.
+
+    Raises the error itself where there is but one, and none that has begun.
+    """
     here = installation()
-    least = level_in(here.settings)
+    told: list[Subscriber] = [Progress(output, level_in(here.settings)), *subscribers]
     targets = find(home() / "systems", name)
-    results = [run_pipeline(target, here, options, [Progress(output, least)]) for target in targets]
-    return report(output, results, dry_run=options.dry_run)
+    if len(targets) == 1:
+        return [run_pipeline(targets[0], here, options, told)], []
+    ended = run_side_by_side(targets, here, options, told)
+    results = [each for each in ended if isinstance(each, RunResult)]
+    pairs = zip(targets, ended, strict=True)
+    failures = [Unstarted(target.name, each) for target, each in pairs if isinstance(each, BackhaulError)]
+    if not results and len({str(each.error) for each in failures}) == 1:
+        raise failures[0].error
+    return results, failures
 
 
 def fetch_named(output: Output, name: str, options: RunOptions) -> int:
     """Fetch and keep what is new of what name stands for, print which files, return the exit code."""
-    here, kept = installation(), list[ArtifactKept]()
-    least = level_in(here.settings)
+    kept = list[ArtifactKept]()
 
     def note(event: Event) -> None:
         if isinstance(event, ArtifactKept):
             kept.append(event)
 
-    targets = find(home() / "systems", name)
-    results = [run_pipeline(target, here, options, [Progress(output, least), note]) for target in targets]
-    exit_code = outcome_of_all(results)
+    results, failures = _all_run(output, name, options, note)
+    exit_code = _exit_code(results, failures)
     if output.json:
-        output.document({"exit_code": exit_code, "files": [{"run": each.run, **each.facts()} for each in kept]})
+        files = [{"run": each.run, **each.facts()} for each in kept]
+        output.document({"exit_code": exit_code, "files": files, **_errors(failures)})
         return exit_code
+    _tell_unstarted(output, failures)
     for result in results:
         tell_failures(output, _by_failure(result), len(result.streams))
     for each in kept:
@@ -78,14 +106,15 @@ def replay_named(output: Output, name: str, zone: str | None) -> int:
     return report(output, results, dry_run=False)
 
 
-def report(output: Output, results: list[RunResult], *, dry_run: bool) -> int:
+def report(output: Output, results: list[RunResult], failures: Sequence[Unstarted] = (), *, dry_run: bool) -> int:
     """Print what came of runs: a table, or a JSON document. Return the exit code of them all."""
-    exit_code = outcome_of_all(results)
+    exit_code = _exit_code(results, failures)
     for error in (each.error for result in results for each in result.streams if each.error):
         output.traceback(error)
     if output.json:
         documents = [as_document(result, dry_run=dry_run) for result in results]
-        output.document(documents[0] if len(documents) == 1 else {"exit_code": exit_code, "runs": documents})
+        alone = len(documents) == 1 and not failures
+        output.document(documents[0] if alone else {"exit_code": exit_code, "runs": documents, **_errors(failures)})
         return exit_code
     for result in results:
         output.say()
@@ -102,7 +131,37 @@ def report(output: Output, results: list[RunResult], *, dry_run: bool) -> int:
         output.say(
             f"{written}run {result.run} of {result.pipeline}: {result.status}, {rows} in {result.seconds:.1f} s"
         )
+    _tell_unstarted(output, failures)
     return exit_code
+
+
+def _exit_code(results: Sequence[RunResult], failures: Sequence[Unstarted]) -> int:
+    """Return the exit code of several pipelines; partly done where some could not begin."""
+    codes = {exit_code_of(each.error) for each in failures}
+    if not results:
+        return codes.pop() if len(codes) == 1 else 1
+    return outcome_of_all(results) if not codes else 1 if outcome_of_all(results) == 1 else 3
+
+
+def _tell_unstarted(output: Output, failures: Sequence[Unstarted]) -> None:
+    for each in failures:
+        output.traceback(each.error)
+        output.progress(f"error: {each.pipeline} was not run: {each.error}")
+        output.progress(f"  next: {each.error.next_step}")
+
+
+def _errors(failures: Sequence[Unstarted]) -> dict[str, Any]:
+    """Return the pipelines that did not begin as a part of a JSON document; nothing where all have."""
+    errors = [
+        {
+            "pipeline": each.pipeline,
+            "error": type(each.error).__name__,
+            "message": str(each.error),
+            "next_step": each.error.next_step,
+        }
+        for each in failures
+    ]
+    return {"errors": errors} if errors else {}
 
 
 def _table(result: RunResult) -> tuple[list[str], list[list[object]]]:

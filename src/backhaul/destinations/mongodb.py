@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from backhaul.config import Secret, Setting, Text, text
 from backhaul.destinations.mongo.decide import Occasion, Stamps
 from backhaul.destinations.mongo.indexes import Index
-from backhaul.destinations.mongo.server import HOST_SETTING, URL_SETTING, MongoServer
+from backhaul.sessions.mongo import HOST_SETTING, URL_SETTING, MongoServer
 from backhaul.destinations.mongo.shape import Nested, Shape
 from backhaul.errors import ConfigError
 from backhaul.model import Batch, Changes, Counts, Rejected, Stream

@@ -33,7 +33,8 @@ class Computed:
 
     Args:
         after: the streams whose tables are read, of this pipeline by name, of others as `system.stream`.
-        build: takes one frame for each of them, in this order, and returns the derived rows; pure.
+        build: takes one frame for each of them, in this order, and returns the derived rows; pure. An object that
+            can be called, such as a frozen dataclass, may have settings in its fields.
     """
 
     after: tuple[str, ...]
@@ -66,11 +67,14 @@ class Computed:
         return tuple(tables)
 
     def code(self) -> str | None:
-        """Return what changes when `build` or a Python file beside it does; None where that cannot be told."""
-        code = getattr(self.build, "__code__", None)
+        """Return what changes when `build`, its fields or a Python file beside it does; None where nobody knows."""
+        is_function = hasattr(self.build, "__code__")
+        code = getattr(self.build if is_function else type(self.build).__call__, "__code__", None)
         if code is None or not Path(code.co_filename).is_file():
             return None
-        digest = hashlib.sha256(f"{self.build.__qualname__}:{code.co_firstlineno}".encode())
+        digest = hashlib.sha256(f"{code.co_qualname}:{code.co_firstlineno}".encode())
+        if not is_function:
+            digest.update(repr(self.build).encode())
         for path in sorted(Path(code.co_filename).parent.rglob("*.py")):
             digest.update(path.read_bytes())
         return digest.hexdigest()

@@ -46,6 +46,8 @@ LEDGER_URL, WAREHOUSE_URL = "BACKHAUL_LEDGER_URL", "BACKHAUL_WAREHOUSE_URL"
 STATELESS, NO_NOTIFICATIONS = "BACKHAUL_STATELESS", "DISABLE_NOTIFICATIONS"
 GRACE_S = 3.0
 """How long an interrupted run waits for what its streams are in the middle of."""
+_LOOK_S = 0.5
+"""How often a run looks whether it is to stop."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,9 @@ def run_pipeline(
     options: RunOptions,
     subscribers: Sequence[Subscriber] = (),
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    stop: Flag | None = None,
 ) -> RunResult:
-    """Run a pipeline once and return what came of it.
+    """Run a pipeline once and return what came of it; whoever sets `stop` from another thread interrupts it.
 
     Raises ConfigError before anything starts, AlreadyRunning, and KeyboardInterrupt after recording the run as
     interrupted.
@@ -154,7 +157,7 @@ def run_pipeline(
         place = stack.enter_context(_place(installation, options.dry_run))
         run = new_run_id(clock())
         tell = Telling([place.ledger.record, *subscribers])
-        context = _context(target.name, pipeline, installation, place, options, run, tell, clock())
+        context = _context(target.name, pipeline, installation, place, options, run, tell, clock(), stop or Flag())
         context.lake.clear_landing(target.name)
         if unheard:
             have = "has" if len(unheard) == 1 else "have"
@@ -198,6 +201,7 @@ def _context(
     run: str,
     tell: Telling,
     now: datetime,
+    stop: Flag,
 ) -> RunContext:
     """Return what the streams of a run share; place is the installation, or in a dry run an empty one."""
     evidence = place.data / "evidence" / run
@@ -215,7 +219,7 @@ def _context(
         evidence=evidence,
         budget=options.budget,
         emit=tell,
-        stop=Flag(),
+        stop=stop,
         window=options.window,
         file=options.file,
         dry_run=options.dry_run,
@@ -275,6 +279,7 @@ def _haul_all(context: RunContext, streams: tuple[Stream, ...]) -> list[StreamRe
     results = _haul_side_by_side(context, fetched)
     for stream in streams:
         if is_derived(stream):
+            _stop_if_told(context)
             results[stream.name] = _recorded(context, Derivation(context, stream, context.streams))
     return [results[stream.name] for stream in streams]
 
@@ -292,6 +297,8 @@ def _haul_side_by_side(context: RunContext, streams: tuple[Stream, ...]) -> dict
             pools.append(ThreadPoolExecutor(workers, thread_name_prefix="haul"))
             for stream in group:
                 futures[stream.name] = pools[-1].submit(_recorded, context, Haul(context, stream))
+        while wait(futures.values(), timeout=_LOOK_S).not_done:
+            _stop_if_told(context)
         return {stream.name: futures[stream.name].result() for stream in streams}
     except KeyboardInterrupt:
         context.stop.set()
@@ -304,6 +311,11 @@ def _haul_side_by_side(context: RunContext, streams: tuple[Stream, ...]) -> dict
         # A thread that waits for an answer which does not come is left behind; it stops when it wakes.
         for pool in pools:
             pool.shutdown(wait=not context.stop.is_set(), cancel_futures=True)
+
+
+def _stop_if_told(context: RunContext) -> None:
+    if context.stop.is_set():
+        raise KeyboardInterrupt
 
 
 def _recorded(context: RunContext, work: Haul | Derivation) -> StreamResult:

@@ -6,6 +6,7 @@ from backhaul.model.contracts import Checkable, Destination, Judging, Landing, S
 from backhaul.model.facts import REMOVED_AT, ROW, Artifact, Counts, Fetched, Landed, Origin, Window
 from backhaul.model.setting import Secret, SecretText, Setting, Text, text
 from backhaul.model.stream import Retention, Stream, StreamOptions
+from backhaul.model.upkeep import Markable, Marked, Migratable, Migrated, Migration, Readable, Restorable
 
 __all__ = [
     "REMOVED_AT",
@@ -22,8 +23,15 @@ __all__ = [
     "Judging",
     "Landed",
     "Landing",
+    "Markable",
+    "Marked",
+    "Migratable",
+    "Migrated",
+    "Migration",
     "Origin",
+    "Readable",
     "Rejected",
+    "Restorable",
     "Retention",
     "RowCheck",
     "RowClass",

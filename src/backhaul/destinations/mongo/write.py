@@ -10,7 +10,7 @@ from typing import Any
 from backhaul.destinations.mongo.decide import Decision, Occasion, decide
 from backhaul.destinations.mongo.find import find
 from backhaul.destinations.mongo.indexes import DUPLICATE
-from backhaul.destinations.mongo.server import FORBIDDEN, NO_ROOM, PASSING
+from backhaul.sessions.mongo import FORBIDDEN, NO_ROOM, PASSING
 from backhaul.destinations.mongo.shape import Row, Shape
 from backhaul.model import Rejected, RowClass
 
