@@ -12,18 +12,29 @@ from backhaul.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from backhaul.bot import ShopBot
-    from backhaul.config import Secret, Setting
+    from backhaul.config import Secret, Setting, text
     from backhaul.destinations import CsvFiles, ExcelWorkbook, GoogleSheet, MongoDB, Nested, Stamps, Warehouse
     from backhaul.engine.derived import Derived
     from backhaul.engine.pipeline import AlertRules, Pipeline, Schedule
-    from backhaul.errors import SourceChanged
-    from backhaul.model import Retention, RowCheck, Severity, Stream, TableCheck, Window
-    from backhaul.notify import ALERTS, EVERY_RUN, WARNINGS, Apprise, Telegram
+    from backhaul.engine.table_reports import Report
+    from backhaul.errors import ConfigError, SourceChanged
+    from backhaul.formats import chat
+    from backhaul.model import Migration, Retention, RowCheck, Severity, Stream, TableCheck, Window
+    from backhaul.notify import ALERTS, EVERY_RUN, WARNINGS, Apprise, LastRun, MongoLog, Telegram
     from backhaul.quality import checks
     from backhaul.search import PriceColumns, SearchIndex
     from backhaul.sessions import steps
     from backhaul.sessions.login import FormLogin
-    from backhaul.sources import ArchiveTable, BackOffice, DropboxFolder, DropFolder, GoogleSheetTable
+    from backhaul.sources import (
+        ArchiveTable,
+        BackOffice,
+        DropboxFolder,
+        DropFolder,
+        GoogleSheetTable,
+        MongoCollection,
+        WhatsAppExports,
+        WhatsAppWeb,
+    )
 
 _HOMES = {
     "ALERTS": "backhaul.notify",
@@ -33,6 +44,7 @@ _HOMES = {
     "Apprise": "backhaul.notify",
     "ArchiveTable": "backhaul.sources",
     "BackOffice": "backhaul.sources",
+    "ConfigError": "backhaul.errors",
     "CsvFiles": "backhaul.destinations",
     "Derived": "backhaul.engine.derived",
     "DropFolder": "backhaul.sources",
@@ -41,10 +53,15 @@ _HOMES = {
     "FormLogin": "backhaul.sessions.login",
     "GoogleSheet": "backhaul.destinations",
     "GoogleSheetTable": "backhaul.sources",
+    "LastRun": "backhaul.notify",
+    "Migration": "backhaul.model",
+    "MongoCollection": "backhaul.sources",
     "MongoDB": "backhaul.destinations",
+    "MongoLog": "backhaul.notify",
     "Nested": "backhaul.destinations",
     "Pipeline": "backhaul.engine.pipeline",
     "PriceColumns": "backhaul.search",
+    "Report": "backhaul.engine.table_reports",
     "Retention": "backhaul.model",
     "RowCheck": "backhaul.model",
     "Schedule": "backhaul.engine.pipeline",
@@ -59,9 +76,13 @@ _HOMES = {
     "TableCheck": "backhaul.model",
     "Telegram": "backhaul.notify",
     "Warehouse": "backhaul.destinations",
+    "WhatsAppExports": "backhaul.sources",
+    "WhatsAppWeb": "backhaul.sources",
     "Window": "backhaul.model",
+    "chat": "backhaul.formats",
     "checks": "backhaul.quality",
     "steps": "backhaul.sessions",
+    "text": "backhaul.config",
 }
 
 __all__ = [
@@ -72,6 +93,7 @@ __all__ = [
     "Apprise",
     "ArchiveTable",
     "BackOffice",
+    "ConfigError",
     "CsvFiles",
     "Derived",
     "DropFolder",
@@ -80,10 +102,15 @@ __all__ = [
     "FormLogin",
     "GoogleSheet",
     "GoogleSheetTable",
+    "LastRun",
+    "Migration",
+    "MongoCollection",
     "MongoDB",
+    "MongoLog",
     "Nested",
     "Pipeline",
     "PriceColumns",
+    "Report",
     "Retention",
     "RowCheck",
     "Schedule",
@@ -98,9 +125,13 @@ __all__ = [
     "TableCheck",
     "Telegram",
     "Warehouse",
+    "WhatsAppExports",
+    "WhatsAppWeb",
     "Window",
+    "chat",
     "checks",
     "steps",
+    "text",
 ]
 
 
@@ -108,6 +139,6 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'backhaul' has no attribute {name!r}")
     home = import_module(_HOMES[name])
-    if name in ("checks", "steps"):
+    if name in ("chat", "checks", "steps"):
         return import_module(f"{_HOMES[name]}.{name}")
     return getattr(home, name)

@@ -1,5 +1,6 @@
 """Row checks name the rows that fail, table checks look at the whole batch."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from backhaul import RowCheck, Severity, TableCheck, checks
+from backhaul import RowCheck, Setting, Severity, TableCheck, checks
+from backhaul.config import resolved
 from backhaul.model import ROW, BatchFacts, Check, Rejected
 from backhaul.quality import judge_batch, judge_rows
 
@@ -144,3 +146,36 @@ def test_freshness_looks_at_the_newest_value(newest: object, is_fresh: bool) -> 
 
 def test_row_checks_are_not_asked_about_the_batch() -> None:
     assert judge_batch(facts(pl.DataFrame({"x": [None]})), [checks.not_empty("x")]) == []
+
+
+def test_a_rule_may_be_a_function_that_is_called_when_there_are_rows() -> None:
+    called = []
+
+    def positive() -> pl.Expr:
+        called.append(True)
+        return pl.col("total") > 0
+
+    check = RowCheck("total is not positive", positive)
+    frame = pl.DataFrame({ROW: [0, 1], "id": ["a", "b"], "total": [1, -1]})
+    unused = judge_rows(frame.clear(), ("id",), [check])
+    judged = judge_rows(frame, ("id",), [check])
+
+    assert (unused.rejected, len(called)) == ((), 1)
+    assert judged.rejected == (Rejected(1, "total is not positive"),)
+
+
+@dataclass(frozen=True)
+class Least:
+    """A rule made of a setting."""
+
+    least: str | Setting
+
+    def __call__(self) -> pl.Expr:
+        return pl.col("total") >= int(str(self.least))
+
+
+def test_the_settings_of_a_rule_are_filled_before_it_is_called() -> None:
+    check = resolved(RowCheck("total is too small", Least(Setting("LEAST"))), {"LEAST": "5"})
+    frame = pl.DataFrame({ROW: [0, 1], "id": ["a", "b"], "total": [5, 4]})
+
+    assert judge_rows(frame, ("id",), [check]).rejected == (Rejected(1, "total is too small"),)

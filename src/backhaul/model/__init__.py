@@ -2,11 +2,20 @@
 
 from backhaul.model.batch import Batch, Changes, RowClass
 from backhaul.model.checks import BatchFacts, Check, Rejected, RowCheck, Severity, TableCheck
-from backhaul.model.contracts import Checkable, Destination, Judging, Landing, Session, Source, Vault
+from backhaul.model.contracts import (
+    Checkable,
+    Destination,
+    Judging,
+    Landing,
+    Session,
+    Source,
+    StreamsCheckable,
+    Vault,
+)
 from backhaul.model.facts import REMOVED_AT, ROW, Artifact, Counts, Fetched, Landed, Origin, Window
 from backhaul.model.setting import Secret, SecretText, Setting, Text, text
 from backhaul.model.stream import Retention, Stream, StreamOptions
-from backhaul.model.upkeep import Markable, Marked, Migratable, Migrated, Migration, Readable, Restorable
+from backhaul.model.upkeep import Markable, Marked, Migratable, Migrated, Migration, Readable, Restorable, united
 
 __all__ = [
     "REMOVED_AT",
@@ -43,9 +52,11 @@ __all__ = [
     "Source",
     "Stream",
     "StreamOptions",
+    "StreamsCheckable",
     "TableCheck",
     "Text",
     "Vault",
     "Window",
     "text",
+    "united",
 ]

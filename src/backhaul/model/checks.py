@@ -24,11 +24,19 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class RowCheck:
-    """A rule that each row passes or not: `rule` is a boolean expression, null counts as failed."""
+    """A rule that each row passes or not: `rule` is a boolean expression, null counts as failed.
+
+    `rule` may be a function that returns the expression: Polars is loaded only when there are rows to judge. One
+    that is a dataclass may hold settings; they are filled before it is called.
+    """
 
     name: str
-    rule: pl.Expr
+    rule: pl.Expr | Callable[[], pl.Expr]
     severity: Severity = Severity.REJECT
+
+    def expression(self) -> pl.Expr:
+        """Return the rule as an expression."""
+        return self.rule() if callable(self.rule) else self.rule
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,14 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class StreamsCheckable(Protocol):
+    """A source whose check also tells what it lacks of the streams that are made of it."""
+
+    def check_streams(self, streams: Iterable[Stream]) -> str:
+        """Return what `check` says, and what of these streams is not there; raises the same."""
+
+
+@runtime_checkable
 class Checkable(Protocol):
     """A destination or notifier that can prove its connection without changing anything, for `doctor`."""
 

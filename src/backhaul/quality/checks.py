@@ -37,7 +37,7 @@ def judge_rows(frame: pl.DataFrame, key: tuple[str, ...], checks: Sequence[Check
         return Judged(frame, (), {}, {})
     has_key = pl.all_horizontal(pl.col(name).is_not_null() for name in key)
     rules = [RowCheck(KEY_MISSING, has_key), *(check for check in checks if isinstance(check, RowCheck))]
-    verdicts = frame.select(rule.rule.fill_null(False).alias(str(n)) for n, rule in enumerate(rules))
+    verdicts = frame.select(rule.expression().fill_null(False).alias(str(n)) for n, rule in enumerate(rules))
     failed_by = pl.Series("check", [None] * frame.height, dtype=pl.String)
     warned: dict[str, int] = {}
     stopped: dict[str, int] = {}

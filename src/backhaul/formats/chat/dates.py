@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from itertools import groupby
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from backhaul.errors import ConfigError, SourceChanged
 from backhaul.formats.chat.shape import AFTERNOON, FORENOON, Shape
+
+if TYPE_CHECKING:
+    import polars as pl
 
 DAY_S = 86_400
 FIRST_YEAR = 2009
@@ -98,6 +103,31 @@ def found_fields(name: str, shape: Shape, blocks: Iterable[list[bytes]], *, now:
         if any(one.doubts == 0 and two.impossible >= _SURE for one, two in _pairs(readings)):
             break
     return _chosen(name, shape, readings)
+
+
+def zone_named(timezone: str) -> str:
+    """Return the name of a time zone that exists. Raises ConfigError if it does not."""
+    try:
+        return ZoneInfo(timezone).key
+    except (KeyError, OSError, ValueError) as error:
+        raise ConfigError(
+            f'there is no time zone "{timezone}"', next_step="Give a name such as Asia/Jerusalem."
+        ) from error
+
+
+def in_utc(local: str, zone: str) -> pl.Expr:
+    """Return the moments (UTC) that the column `local` of Datetime without zone shows on a clock in zone.
+
+    An hour that comes twice is the first one, one that does not exist is taken as before the clock was changed.
+    """
+    import polars as pl
+
+    # A clock that is put forward skips an hour (Samoa once: a day); the offset of the day before goes on in it.
+    day = pl.duration(days=1)
+    shown = pl.col(local)
+    moments = shown.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    skipped = (shown - day).dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    return pl.coalesce(moments.dt.convert_time_zone("UTC"), skipped.dt.convert_time_zone("UTC") + day)
 
 
 class _Reading:

@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from backhaul.errors import BackhaulError, ConfigError, SourceChanged
-from backhaul.formats.chat.dates import DateOrder, Days, Fields, Times, found_fields, given_fields
+from backhaul.formats.chat.dates import (
+    DateOrder,
+    Days,
+    Fields,
+    Times,
+    found_fields,
+    given_fields,
+    in_utc,
+    zone_named,
+)
 from backhaul.formats.chat.identity import Identities
 from backhaul.formats.chat.rows import Rows
 from backhaul.formats.chat.text import EXPORT_AGAIN, PIECE_BYTES, ChatText, cut_character
@@ -24,6 +32,7 @@ _LOOK_BYTES = 1024**2
 
 _MOST_REFUSED = 0.05
 _FEW_REFUSED = 3
+_COLUMNS = ("shown_at", "sender", "kind", "text", "is_edited")
 
 
 def read_chat(
@@ -113,7 +122,7 @@ def prove_chat(path: Path) -> None:
 def _frames(
     path: Path, timezone: str, date_order: DateOrder | str, now: datetime | None, piece_bytes: int
 ) -> Iterator[pl.DataFrame]:
-    zone = _zone(timezone)
+    zone = zone_named(timezone)
     text = ChatText.open(path)
     rows = Rows(text.shape, Days(_fields(text, date_order, now)), Times())
     for piece in text.pieces(rows.is_header, piece_bytes):
@@ -129,7 +138,7 @@ def _frames(
                 next_step="Look at the dates in the file, and give date_order if another order fits them.",
             )
         if frame.height:
-            yield _in_utc(frame, zone)
+            yield frame.select(in_utc("local", zone).alias("sent_at"), *_COLUMNS)
 
 
 def _fields(text: ChatText, date_order: DateOrder | str, now: datetime | None) -> Fields:
@@ -148,15 +157,6 @@ def _fields(text: ChatText, date_order: DateOrder | str, now: datetime | None) -
     return found_fields(name, text.shape, dates, now=until)
 
 
-def _zone(timezone: str) -> str:
-    try:
-        return ZoneInfo(timezone).key
-    except (KeyError, OSError, ValueError) as error:
-        raise ConfigError(
-            f'there is no time zone "{timezone}"', next_step="Give a name such as Asia/Jerusalem."
-        ) from error
-
-
 def _decoded(text: ChatText, rows: Rows, piece: bytes) -> pl.DataFrame:
     from polars.exceptions import PolarsError
 
@@ -170,15 +170,3 @@ def _decoded(text: ChatText, rows: Rows, piece: bytes) -> pl.DataFrame:
 
 def _wrong_byte(path: Path, at: int) -> SourceChanged:
     return SourceChanged(f"{path.name}: UTF-8 text with a wrong byte at {at:,}", next_step=EXPORT_AGAIN)
-
-
-def _in_utc(frame: pl.DataFrame, zone: str) -> pl.DataFrame:
-    import polars as pl
-
-    # A clock that is put forward skips an hour (Samoa once: a day); the offset of the day before goes on in it.
-    day = pl.duration(days=1)
-    local = pl.col("local")
-    moments = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-    skipped = (local - day).dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-    utc = pl.coalesce(moments.dt.convert_time_zone("UTC"), skipped.dt.convert_time_zone("UTC") + day)
-    return frame.select(utc.alias("sent_at"), "shown_at", "sender", "kind", "text", "is_edited")
