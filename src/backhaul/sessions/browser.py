@@ -110,16 +110,38 @@ class BrowserThread:
             self._browser = self._started()
         return self._browser.new_context(accept_downloads=True)
 
+    def open_profile(self, folder: Path, timezone: str) -> tuple[BrowserContext, int | None]:
+        """Start another Chromium, whose cookies and storage are kept in folder; on the browser's thread only.
+
+        Returns its pages and the number of its process. Who opens it closes it, before `leave`.
+        """
+        headless = not is_headed()
+        playwright, program = self._driver(headless=headless)
+        with _starting(program, headless=headless):
+            context = playwright.chromium.launch_persistent_context(
+                folder,
+                executable_path=program,
+                headless=headless,
+                args=launch_args(),
+                slow_mo=0 if headless else _SLOW_MO_MS,
+                timezone_id=timezone,
+                viewport={"width": 1280, "height": 900},
+                accept_downloads=False,
+            )
+            browser = context.browser
+            return context, None if browser is None else _process_of(browser)
+
     @contextmanager
-    def bounded(self, source: str, seconds: float) -> Iterator[None]:
+    def bounded(self, source: str, seconds: float, pid: int | None = None) -> Iterator[None]:
         """End the browser if what is done here takes longer: a page whose script never ends answers no call.
 
-        Raises BrowserEnded then; the next call gets a fresh browser.
+        `pid` is that of a profile's browser, without it the ordinary one is meant. Raises BrowserEnded then; the
+        next call gets a fresh browser.
         """
         from playwright.sync_api import Error
 
         is_ended = threading.Event()
-        pid = self._pid
+        pid = pid or self._pid
 
         def end() -> None:
             is_ended.set()
@@ -143,23 +165,10 @@ class BrowserThread:
             timer.cancel()
 
     def _started(self) -> Browser:
-        try:
-            from playwright.sync_api import Error, sync_playwright
-        except ImportError:
-            raise ConfigError(
-                "this export needs a browser, and Playwright is not installed",
-                next_step="pip install 'backhaul[browser]'",
-            ) from None
         headless = not is_headed()
-        program = find_chromium(headless=headless)
-        if program is None:
-            raise ConfigError("this export needs a browser, and no Chromium was found", next_step=INSTALL)
-        if self._playwright is None:
-            if trouble := driver_trouble():
-                raise ConfigError(f"this export needs a browser, and {trouble}", next_step=DRIVER_HINT)
-            self._playwright = sync_playwright().start()
-        try:
-            browser = self._playwright.chromium.launch(
+        playwright, program = self._driver(headless=headless)
+        with _starting(program, headless=headless):
+            browser = playwright.chromium.launch(
                 executable_path=program,
                 headless=headless,
                 args=launch_args(),
@@ -167,13 +176,24 @@ class BrowserThread:
             )
             self._pid = _process_of(browser)
             return browser
-        except Error as error:
-            if not headless and "DISPLAY" in str(error):
-                raise ConfigError(
-                    "the browser cannot be shown: there is no display",
-                    next_step="Run without --headed; `backhaul login` also takes a browser's cookies: --cookies.",
-                ) from None
-            raise TransientError(f"{program.name} did not start: {first_line(error)}") from None
+
+    def _driver(self, *, headless: bool) -> tuple[Playwright, Path]:
+        """Return Playwright, started, and the program of the browser."""
+        try:
+            from playwright.sync_api import sync_playwright
+        except ImportError:
+            raise ConfigError(
+                "this export needs a browser, and Playwright is not installed",
+                next_step="pip install 'backhaul[browser]'",
+            ) from None
+        program = find_chromium(headless=headless)
+        if program is None:
+            raise ConfigError("this export needs a browser, and no Chromium was found", next_step=INSTALL)
+        if self._playwright is None:
+            if trouble := driver_trouble():
+                raise ConfigError(f"this export needs a browser, and {trouble}", next_step=DRIVER_HINT)
+            self._playwright = sync_playwright().start()
+        return self._playwright, program
 
     def _stop(self) -> None:
         if self._playwright is None:
@@ -187,6 +207,22 @@ class BrowserThread:
         with suppress(Error):
             self._playwright.stop()
         self._browser = self._playwright = None
+
+
+@contextmanager
+def _starting(program: Path, *, headless: bool) -> Iterator[None]:
+    """Turn what Playwright says of a browser that does not start into an error of ours."""
+    from playwright.sync_api import Error
+
+    try:
+        yield
+    except Error as error:
+        if not headless and "DISPLAY" in str(error):
+            raise ConfigError(
+                "the browser cannot be shown: there is no display",
+                next_step="Run without --headed; `backhaul login` also takes a browser's cookies: --cookies.",
+            ) from None
+        raise TransientError(f"{program.name} did not start: {first_line(error)}") from None
 
 
 def _process_of(browser: Browser) -> int | None:
