@@ -81,13 +81,17 @@ class StreamRecovered(Notice):
 
 @dataclass(frozen=True)
 class StreamLine:
-    """One stream in a summary; status is a word of engine.context.Status such as `done`."""
+    """One stream in a summary; status is a word of engine.context.Status such as `done`.
+
+    `left_over` is what an earlier run had fetched and this one has delivered beside its own rows.
+    """
 
     stream: str
     title: str
     status: str
     counts: Counts
     message: str = ""
+    left_over: Counts = NO_ROWS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +195,10 @@ class SendInterrupted(TransientError):
 
 
 class Notifier(Protocol):
-    """A channel to people. Frozen; both calls may be made from another thread than the run's."""
+    """A channel to people. Frozen; both calls may be made from another thread than the run's.
+
+    One that keeps a log for programs instead says so with an attribute `tells_people` that is False.
+    """
 
     @property
     def name(self) -> str:
@@ -210,3 +217,8 @@ class Notifier(Protocol):
 
     def check(self) -> str:
         """Return in one line what the channel reaches; tells people nothing. Raises TransientError, ConfigError."""
+
+
+def tells_people(notifier: Notifier) -> bool:
+    """Tell whether a notifier tells people something; else it keeps a log, and is not silenced with the others."""
+    return bool(getattr(notifier, "tells_people", True))

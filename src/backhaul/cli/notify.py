@@ -12,7 +12,7 @@ from backhaul.engine.run import NO_NOTIFICATIONS
 from backhaul.engine.systems import Target, find, load_system, system_names
 from backhaul.errors import BackhaulError, ConfigError
 from backhaul.model import Checkable
-from backhaul.notices import Greeting, Notifier
+from backhaul.notices import Greeting, Notifier, tells_people
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,10 @@ class Tried:
 
 
 def try_notifiers(output: Output, name: str | None) -> int:
-    """Send a test message through every notifier of the named pipelines; return 1 if one fails, else 0."""
+    """Send a test message through every notifier of the named pipelines; return 1 if one fails, else 0.
+
+    One that keeps a log for programs is asked for its place only.
+    """
     folder = home() / "systems"
     systems = [name] if name else system_names(folder)
     targets = [
@@ -67,4 +70,5 @@ def _tried(target: Target, notifier: Notifier) -> Tried:
             notifier.send(message)
     except BackhaulError as error:
         return Tried(target.name, notifier.name, False, str(error), error.next_step)
-    return Tried(target.name, notifier.name, True, f"{found}; a test message was sent")
+    done = "a test message was sent" if tells_people(notifier) else "it writes a log, and tells nobody anything"
+    return Tried(target.name, notifier.name, True, f"{found}; {done}")

@@ -126,7 +126,7 @@ class Announcer:
         return []
 
     def _done(self, event: StreamDone) -> list[Notice]:
-        self._keep_line(event.stream, "done", event.counts)
+        self._keep_line(event.stream, "done", event.counts, left_over=event.left_over)
         self._outcomes[event.stream] = Outcome(event.counts + event.left_over)
         return [
             notices.StreamDone(
@@ -181,9 +181,11 @@ class Announcer:
         warned = [notices.RunWarned(**self._of_run(), warnings=tuple(self._warnings))] if self._warnings else []
         return [summary, *warned]
 
-    def _keep_line(self, name: str, status: str, counts: Counts, message: str = "") -> None:
+    def _keep_line(
+        self, name: str, status: str, counts: Counts, message: str = "", *, left_over: Counts = notices.NO_ROWS
+    ) -> None:
         stream = self._streams[name]
-        self._lines[name] = StreamLine(stream.name, _title(stream), status, counts, message)
+        self._lines[name] = StreamLine(stream.name, _title(stream), status, counts, message, left_over)
 
     def _photo(self, name: str) -> Path | None:
         path = self.evidence / self._streams[name].name / "screenshot.png"

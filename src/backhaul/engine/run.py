@@ -22,7 +22,7 @@ from backhaul.engine.derive import WORDS as DERIVED
 from backhaul.engine.derive import Derivation
 from backhaul.engine.derived import is_derived
 from backhaul.engine.events import Event, RunEnded, RunStarted, Subscriber, Warned
-from backhaul.engine.filled import filled_without_sources, heard
+from backhaul.engine.filled import filled_without_sources, heard, silenced
 from backhaul.engine.haul import Haul
 from backhaul.engine.ledger import Ledger
 from backhaul.engine.lock import pipeline_lock
@@ -185,7 +185,7 @@ def _filled(pipeline: Pipeline, settings: dict[str, str], options: RunOptions) -
     A file that a person gives needs no source, and it is read also where nobody can be told yet.
     """
     if says_yes(settings, NO_NOTIFICATIONS):
-        pipeline = replace(pipeline, notify=())
+        pipeline = silenced(pipeline)
     if options.file is None:
         return resolved(pipeline, settings), []
     pipeline, unheard = heard(pipeline, settings)

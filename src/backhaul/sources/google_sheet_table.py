@@ -15,7 +15,7 @@ from backhaul.errors import ConfigError, SourceChanged, TransientError
 from backhaul.model import Artifact, Fetched, Landing, Origin, Session, Stream, StreamOptions, Vault, Window
 from backhaul.sessions.google.access import Patience, access_to
 from backhaul.sessions.google.tabs import id_of
-from backhaul.sources.sheet_table.document import is_document, read_document
+from backhaul.sources.sheet_table.document import Cell, is_document, read_document
 from backhaul.sources.sheet_table.reading import OpenSpreadsheet
 from backhaul.sources.sheet_table.rows import TableRequest, frame_of
 
@@ -51,6 +51,7 @@ class GoogleSheetTable:
         columns: Iterable[str] = (),
         text: Iterable[str] = (),
         header_row: int = 1,
+        optional: bool = False,
         **options: Unpack[StreamOptions],
     ) -> Stream:
         """Return the stream of one worksheet, a row for each of its rows in which something stands.
@@ -66,12 +67,14 @@ class GoogleSheetTable:
             columns: those that must be there, and with the key all that is taken; without any, all with a header.
             text: columns that are text whatever stands in them, such as telephone numbers.
             header_row: the row in which the headers stand, counted from 1.
+            optional: a worksheet that is not there is one without rows, with the columns that are named here. One
+                that is there has to have them all.
 
         Raises ConfigError for a header_row that is none.
         """
         if header_row < 1:
             raise ConfigError(f"stream {name}: header_row {header_row} is no row", next_step="Rows count from 1.")
-        request = TableRequest(worksheet, tuple(columns), tuple(text), header_row)
+        request = TableRequest(worksheet, tuple(columns), tuple(text), header_row, optional)
         return Stream.made_by(self, name, key=key, request=request, options=options)
 
     def open(self, vault: Vault) -> Session:
@@ -90,16 +93,37 @@ class GoogleSheetTable:
             session.close()
         return f"{title}, worksheets {', '.join(tabs)}"
 
+    def check_streams(self, streams: Iterable[Stream]) -> str:
+        """Return what `check` says, and which optional worksheets of these streams are not there.
+
+        Raises the same, and SourceChanged for a worksheet that is not there and has to be.
+        """
+        requests = [_request_of(stream) for stream in streams]
+        is_optional = {each.worksheet: each.optional for each in sorted(requests, key=lambda each: not each.optional)}
+        session = self._opened()
+        try:
+            title, tabs = session.tabs()
+            absent = session.missing(is_optional)
+        finally:
+            session.close()
+        for each in absent:
+            if not is_optional[each.worksheet]:
+                raise each
+        told = [f"; {each.worksheet!r} is not there, optional" for each in absent]
+        return f"{title}, worksheets {', '.join(tabs)}{''.join(told)}"
+
     def fetch(
         self, session: Session, stream: Stream, window: Window, cursor: str | None, landing: Landing
     ) -> Fetched:
         """Land the worksheet as JSON, unless it is what it was the last time; the window is not used.
 
-        Raises SourceChanged for a worksheet that is not there, ConfigError for a spreadsheet that cannot be read,
+        Of an optional worksheet that is not there its headers are landed, so that its table is an empty one.
+        Raises SourceChanged for another one that is not there, ConfigError for a spreadsheet that cannot be read,
         TransientError.
         """
         assert isinstance(session, OpenSpreadsheet)
-        found = session.worksheet(_request_of(stream).worksheet)
+        request = _request_of(stream)
+        found = session.worksheet(request.worksheet, _headers(request, stream) if request.optional else None)
         content = found.dumps()
         state = sha256(content).hexdigest()
         # When a cell was last changed only Drive knows, which the account need not be let into.
@@ -130,7 +154,7 @@ class GoogleSheetTable:
 def _downloaded(stream: Stream, request: TableRequest, artifact: Artifact) -> Iterator[pl.DataFrame]:
     from backhaul.formats import prove, read_table
 
-    must = tuple(dict.fromkeys((*stream.key, *request.columns, *request.text)))
+    must = request.must(stream.key)
     with _whole(stream, artifact):
         prove(artifact.path)
         for frame in read_table(artifact.path, text_columns=(*stream.key, *request.text)):
@@ -153,6 +177,12 @@ def _whole(stream: Stream, artifact: Artifact) -> Iterator[None]:
 
 def _prove(path: Path) -> None:
     read_document(path, path.name)
+
+
+def _headers(request: TableRequest, stream: Stream) -> list[list[Cell]]:
+    """Return the rows of a worksheet that has its headers and nothing else."""
+    above: list[list[Cell]] = [[] for _ in range(request.header_row - 1)]
+    return [*above, [*request.must(stream.key)]]
 
 
 def _request_of(stream: Stream) -> TableRequest:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backhaul.errors import BackhaulError, ConfigError, DeliveryError, SourceChanged, TransientError
@@ -31,6 +31,17 @@ _OFFICE_FILE = (
 )
 
 
+_Tabs = list[tuple[Place, bool]]
+
+
+class MissingWorksheet(SourceChanged):
+    """A worksheet that is not there; `title` is how the spreadsheet is called."""
+
+    def __init__(self, message: str, title: str, worksheet: str, *, next_step: str) -> None:
+        super().__init__(message, next_step=next_step)
+        self.title, self.worksheet = title, worksheet
+
+
 class OpenSpreadsheet:
     """The session of a GoogleSheetTable: each worksheet is read once, however many streams are made of it."""
 
@@ -46,8 +57,20 @@ class OpenSpreadsheet:
         """Close the connection."""
         self._undo.close()
 
-    def worksheet(self, worksheet: str) -> Worksheet:
-        """Return all cells of a worksheet. Raises SourceChanged, ConfigError, TransientError."""
+    def worksheet(self, worksheet: str, without: Sequence[Sequence[Cell]] | None = None) -> Worksheet:
+        """Return all cells of a worksheet; if it is not there, or blank, one of the rows `without`, where given.
+
+        Raises SourceChanged, ConfigError, TransientError.
+        """
+        try:
+            found = self._once(worksheet)
+        except MissingWorksheet as missing:
+            if without is None:
+                raise
+            return Worksheet(self._spreadsheet, missing.title, worksheet, without)
+        return found if found.rows or without is None else replace(found, rows=without)
+
+    def _once(self, worksheet: str) -> Worksheet:
         with self._turn:
             if worksheet not in self._read:
                 with _told():
@@ -56,9 +79,26 @@ class OpenSpreadsheet:
 
     def tabs(self) -> tuple[str, list[str]]:
         """Return how the spreadsheet is called, and the titles of its tabs that are not hidden."""
-        with self._turn, _told():
-            title, tabs = tabs_of(self._client, self._spreadsheet, self._name)
+        title, tabs = self._tabs()
         return title, [place.title for place, is_hidden in tabs if not is_hidden]
+
+    def missing(self, worksheets: Iterable[str]) -> list[MissingWorksheet]:
+        """Return the error for each of these worksheets that is not there."""
+        title, tabs = self._tabs()
+        return [self._missing(each, title, tabs) for each in worksheets if not _has(tabs, each)]
+
+    def _tabs(self) -> tuple[str, _Tabs]:
+        with self._turn, _told():
+            return tabs_of(self._client, self._spreadsheet, self._name)
+
+    def _missing(self, worksheet: str, title: str, tabs: _Tabs) -> MissingWorksheet:
+        there = ", ".join(repr(place.title) for place, is_hidden in tabs if not is_hidden)
+        return MissingWorksheet(
+            f"{self._name}: there is no worksheet {worksheet!r}; the spreadsheet has {there}",
+            title,
+            worksheet,
+            next_step=f"Give the worksheet its name {worksheet!r} back, or name another one in the pipeline.",
+        )
 
     def _fresh(self, worksheet: str) -> Worksheet:
         try:
@@ -81,19 +121,19 @@ class OpenSpreadsheet:
         return _Part(str(found.get("properties", {}).get("title", "")), Place.of(sheet), rows)
 
     def _refused(self, refused: ApiRefusal, worksheet: str) -> BackhaulError:
-        _, tabs = tabs_of(self._client, self._spreadsheet, self._name)
-        if worksheet.casefold() not in (place.title.casefold() for place, _ in tabs):
-            there = ", ".join(repr(place.title) for place, is_hidden in tabs if not is_hidden)
-            return SourceChanged(
-                f"{self._name}: there is no worksheet {worksheet!r}; the spreadsheet has {there}",
-                next_step=f"Give the worksheet its name {worksheet!r} back, or name another one in the pipeline.",
-            )
+        title, tabs = tabs_of(self._client, self._spreadsheet, self._name)
+        if not _has(tabs, worksheet):
+            return self._missing(worksheet, title, tabs)
         if refused.kind in (Refusal.RANGE, Refusal.OUTSIDE):
             return TransientError(
                 f"{self._name}: somebody renamed or cut worksheet {worksheet!r} while it was read",
                 next_step="It is tried again by itself.",
             )
         return refused
+
+
+def _has(tabs: _Tabs, worksheet: str) -> bool:
+    return worksheet.casefold() in (place.title.casefold() for place, _ in tabs)
 
 
 @dataclass(frozen=True)

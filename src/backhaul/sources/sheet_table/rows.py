@@ -49,6 +49,11 @@ class TableRequest:
     columns: tuple[str, ...]
     text: tuple[str, ...]
     header_row: int
+    optional: bool = False
+
+    def must(self, key: Sequence[str]) -> tuple[str, ...]:
+        """Return the columns that have to be there, those of the key first."""
+        return tuple(dict.fromkeys((*key, *self.columns, *self.text)))
 
 
 def frame_of(
@@ -78,7 +83,7 @@ def frame_of(
 def _places(found: Worksheet, request: TableRequest, key: Sequence[str], stream: str) -> dict[str, int]:
     """Return the column of each name that is taken."""
     header = _header(found, request.header_row)
-    must = tuple(dict.fromkeys((*key, *request.columns, *request.text)))
+    must = request.must(key)
     where = f"row {request.header_row} of worksheet {found.worksheet!r}"
     if missing := [name for name in must if name not in header]:
         names = ", ".join(map(repr, missing))
