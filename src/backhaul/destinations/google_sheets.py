@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from backhaul.config import Secret, Setting, Text, text
-from backhaul.errors import DeliveryError
+from backhaul.errors import ConfigError, DeliveryError
 from backhaul.sessions.google.access import Access, Patience, access_to
 from backhaul.sessions.google.client import connected
 from backhaul.sessions.google.tabs import id_of
 
 if TYPE_CHECKING:
     from backhaul.destinations.google.calls import Calls
-    from backhaul.model import Batch, Changes, Counts, Stream
+    from backhaul.model import Batch, Changes, Counts, Rejected, Stream
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,15 @@ class GoogleSheet:
         sheet: the spreadsheet's address or id.
         tab: the tab's name; without one, the first tab.
         account: the service account's key in any form of `google_keys.load_account`, or the path of its file.
+        update_only: change rows that are there, and add no row, column, header or mark; rows without one are
+            unchanged. A column of the batch that the tab lacks is an error; a formula in the way refuses its row, and
+            so do two rows of its key.
+        adds_only: add rows whose key was neither delivered before nor stands there, and change, mark or clear none;
+            what stands there is people's, and unchanged.
+        adds_key: a filled tab that has the batch's columns but not the key's gets those at its right; the rows that
+            stand there stay people's own.
+        days: how text of the batch writes days, `DD/MM/YYYY` or `MM/DD/YYYY`; where a cell holds a date, such text is
+            compared and written as that day, as `YYYY-MM-DD` always is.
         name: unique within a stream; two sheets of one stream need two names.
         patience: how long calls are tried, and by which clock.
     """
@@ -38,8 +47,28 @@ class GoogleSheet:
     tab: Text | None = None
     account: Text = field(default=Secret("GOOGLE_SERVICE_ACCOUNT_JSON", also=("CREDENTIALS_FILE",)), repr=False)
     api_url: Text = field(default=Setting("GOOGLE_API_URL", default="https://sheets.googleapis.com"))
+    update_only: bool = False
+    adds_only: bool = False
+    adds_key: bool = False
+    days: str = "DD/MM/YYYY"
     name: str = "google sheet"
     patience: Patience = field(default=Patience(), repr=False)
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for options that contradict each other."""
+        if self.update_only and self.adds_only:
+            raise ConfigError(
+                f"{self.name}: update_only adds no rows, adds_only changes none", next_step="Choose one of the two."
+            )
+        if self.update_only and self.adds_key:
+            raise ConfigError(
+                f"{self.name}: update_only adds no columns, adds_key adds the key's",
+                next_step="Choose one of the two.",
+            )
+        if self.days not in ("DD/MM/YYYY", "MM/DD/YYYY"):
+            raise ConfigError(
+                f"{self.name}: days={self.days!r} is no way to write days", next_step="Say DD/MM/YYYY or MM/DD/YYYY."
+            )
 
     def compare(self, stream: Stream, batch: Batch) -> Changes:
         """Classify each row of batch against the sheet; reads only.
@@ -56,11 +85,15 @@ class GoogleSheet:
 
         Everything is looked at anew: people may have edited since the comparison. Raises the same as `compare`.
         """
+        return self.write_judged(stream, changes)[0]
+
+    def write_judged(self, stream: Stream, changes: Changes) -> tuple[Counts, tuple[Rejected, ...]]:
+        """Do what `write` does; return beside the counts the rows that only what people did since then refuses."""
         from backhaul.destinations.google.delivery import Delivery
 
         found = changes.counts
         if not found.new and not found.updated and not found.removed:
-            return found
+            return found, ()
         with self._calls() as (calls, access), access.turn(calls.spreadsheet):
             return Delivery(calls, stream, changes.batch).write(changes)
 
@@ -81,9 +114,16 @@ class GoogleSheet:
     @contextmanager
     def _calls(self) -> Iterator[tuple[Calls, Access]]:
         from backhaul.destinations.google.calls import Calls
+        from backhaul.destinations.google.manner import DayOrder, Manner
 
+        manner = Manner(
+            update_only=self.update_only,
+            adds_only=self.adds_only,
+            adds_key=self.adds_key,
+            days=DayOrder(self.days),
+        )
         access = access_to(text(self.account), text(self.api_url), self.patience)
         spreadsheet = id_of(text(self.sheet))
         tab = (text(self.tab) or None) if self.tab is not None else None
         with connected(access, self.name) as client:
-            yield Calls(client, spreadsheet, tab, self.name, access.hints, self.patience.sleep), access
+            yield Calls(client, spreadsheet, tab, self.name, access.hints, self.patience.sleep, manner), access

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from backhaul.destinations.google.cells import parse_answer
+from backhaul.destinations.google.cells import parse_answer, parse_seen
+from backhaul.destinations.google.manner import Manner
 from backhaul.destinations.google.memory import BACKUP_COLUMN, RECORD_COLUMNS, Memory, title_of
 from backhaul.destinations.google.view import (
+    DATED_FIELDS,
     HEADER_ROWS,
+    SEEN_FIELDS,
     TAB_FIELDS,
     WINDOW_COLUMNS,
     WINDOW_ROWS,
@@ -43,6 +47,7 @@ class Calls:
     Args:
         pause: waits so many seconds.
         hints: which tabs are known to have no memory, shared by all of the process: a call less; never relied upon.
+        tells_dates: dates are told apart from other numbers in what is read.
     """
 
     client: gspread.Client
@@ -51,6 +56,16 @@ class Calls:
     name: str
     hints: set[tuple[str, int]] = field(default_factory=set)
     pause: Callable[[float], None] = time.sleep
+    manner: Manner = field(default=Manner())
+    tells_dates: bool = False
+
+    def memory_title(self, place: Place) -> str:
+        """Return the name of the hidden tab; who only updates has one of its own, for as long as a write takes."""
+        return title_of(place.sheet_id, is_passing=self.manner.update_only)
+
+    def hint(self, place: Place) -> tuple[str, int]:
+        """Return what `hints` calls the hidden tab of a tab."""
+        return self.spreadsheet + (" update" if self.manner.update_only else ""), place.sheet_id
 
     def look(self, names: Sequence[str], key: Sequence[str]) -> View:
         """Return the tab as it is: place, header, keys; all its cells if it is small.
@@ -63,19 +78,32 @@ class Calls:
             raise self._tab_missing(error) if error.kind is Refusal.RANGE else error from None
         view = View(Place.of(sheets[0]), Grid.of(sheets[0].get("data", ())), has_merges="merges" in sheets[0])
         try:
-            bind_header(view, names, key, self.name)
+            bind_header(view, names, key, self.name, adds_key=self.manner.adds_key)
         except DeliveryError as error:
             view.trouble = error
         if view.header_row is None or view.trouble:
             return view
-        columns = {view.bound[each] for each in key} - {0}
+        columns = {view.bound[each] for each in key if each in view.bound} - {0}
         if not view.is_whole and columns:
             first = view.header_row + 1
             letters = [column_letters(column) for column in sorted(columns)]
             grid, _ = self._cells(view, [f"{each}{first}:{each}" for each in letters])
             view.grid.blocks.extend(grid.blocks)
-        bind_keys(view, key, self.name)
+        bind_keys(view, key, self.name, is_merged=self.manner.merges)
         return view
+
+    def shown(self, view: View, key: Sequence[str]) -> Grid:
+        """Return the key's columns below the header, each cell that shows something as a Seen."""
+        assert view.header_row is not None
+        letters = [column_letters(view.bound[each]) for each in key]
+        ranges = [in_tab(view.place.title, f"{each}{view.header_row + 2}:{each}") for each in letters]
+        with self._moved(view):
+            answer = described(self.client, self.spreadsheet, fields=f"sheets({SEEN_FIELDS})", ranges=ranges)
+        try:
+            sheets: list[dict[str, Any]] = parse_seen(answer).get("sheets", [])
+        except ValueError:
+            raise TransientError(f"{self.name}: Google's answer is cut off") from None
+        return Grid.of(sheets[0].get("data", ())) if sheets else Grid()
 
     def read(
         self, view: View, rows: Iterable[int], *, memory: str | None = None, has_tail: bool = False
@@ -133,11 +161,11 @@ class Calls:
         return tabs_of(self.client, self.spreadsheet, self.name)
 
     def _cells(self, view: View, ranges: list[str], memory: str | None = None) -> tuple[Grid, Memory | None]:
-        known = (self.spreadsheet, view.place.sheet_id)
+        known = self.hint(view.place)
         wanted = [in_tab(view.place.title, cells) for cells in ranges]
         if memory and known not in self.hints:
             cells = f"!A:{column_letters(RECORD_COLUMNS - 1)}" if memory == "keys" else ""
-            hidden = in_tab(title_of(view.place.sheet_id), "").removesuffix("!") + cells
+            hidden = in_tab(self.memory_title(view.place), "").removesuffix("!") + cells
             try:
                 return self._split(view, self._read([*wanted, hidden]))
             except ApiRefusal as error:
@@ -146,8 +174,14 @@ class Calls:
                 self.hints.add(known)
         if not wanted:
             return Grid(), None
-        try:
+        with self._moved(view):
             return self._split(view, self._read(wanted))
+
+    @contextmanager
+    def _moved(self, view: View) -> Iterator[None]:
+        """Tell that the tab has changed since it was looked at."""
+        try:
+            yield
         except ApiRefusal as error:
             if error.kind in (Refusal.RANGE, Refusal.OUTSIDE):
                 raise TransientError(
@@ -166,7 +200,8 @@ class Calls:
         return grid, memory
 
     def _read(self, ranges: Sequence[str]) -> list[dict[str, Any]]:
-        answer = described(self.client, self.spreadsheet, fields=f"sheets({TAB_FIELDS})", ranges=ranges)
+        fields = DATED_FIELDS if self.tells_dates else TAB_FIELDS
+        answer = described(self.client, self.spreadsheet, fields=f"sheets({fields})", ranges=ranges)
         try:
             sheets: list[dict[str, Any]] = parse_answer(answer).get("sheets", [])
         except ValueError:

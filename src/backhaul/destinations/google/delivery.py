@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from backhaul.destinations.google.calls import Calls, WriteLost
+from backhaul.destinations.google.manner import has_days
 from backhaul.destinations.google.memory import Memory, Record, Wrong
+from backhaul.destinations.google.plan import keyed, missing_columns
 from backhaul.destinations.google.scene import Reading, Scene, read_scene
-from backhaul.destinations.google.updates import put_back, take_turn
-from backhaul.destinations.google.view import View
+from backhaul.destinations.google.seen import SeenKeys, aliases, names_of
+from backhaul.destinations.google.updates import put_back, remove_tab, take_turn
+from backhaul.destinations.google.view import View, twice
 from backhaul.destinations.google.writer import Writer, full
-from backhaul.errors import DeliveryError
+from backhaul.errors import DeliveryError, TransientError
 from backhaul.model import REMOVED_AT, Batch, Changes, Counts, Rejected, RowClass, Stream
 from backhaul.sessions.google.refusals import ApiRefusal, Refusal
 
@@ -40,6 +45,8 @@ class Delivery:
 
     def __post_init__(self) -> None:
         self.schema = self.batch.schema()
+        if not self.calls.manner.adds_only:
+            self.calls.tells_dates = has_days(self.batch, self.stream.key, self.schema)
 
     def compare(self) -> Changes:
         """Return the class of each row; reads only."""
@@ -55,21 +62,24 @@ class Delivery:
             return Changes(self.batch, pl.repeat(int(RowClass.UPDATED), self.batch.rows, dtype=pl.UInt8, eager=True))
         classes: list[int] = []
         refused: list[Rejected] = []
-        scene = self._scene(view, for_write=False)
+        scene = self._scene(view)
         for found in scene.assessed():
             classes.extend(map(int, found.classes))
             refused.extend(found.refused)
         removed = sum(1 for _ in scene.removals())
         return Changes(self.batch, pl.Series(classes, dtype=pl.UInt8), tuple(refused), removed)
 
-    def write(self, changes: Changes) -> Counts:
-        """Make the changes and return what was done for this batch, by this call and by earlier ones."""
+    def write(self, changes: Changes) -> tuple[Counts, tuple[Rejected, ...]]:
+        """Make the changes; return what was done for this batch, by this call and by earlier ones.
+
+        Beside it come the rows that are refused only now.
+        """
         lost: WriteLost | None = None
         for attempt in range(TRIES):
             try:
                 # The last try is not guarded: a cleared memory might look as it once did.
-                if (counts := self._written(changes, is_guarded=attempt < TRIES - 1)) is not None:
-                    return counts
+                if (found := self._written(changes, is_guarded=attempt < TRIES - 1)) is not None:
+                    return found
                 lost = None
             except WriteLost as error:
                 # What became of it is told by the memory, which is read again.
@@ -87,7 +97,7 @@ class Delivery:
             next_step="Nothing was left half written. The next run tries again; best when nobody works in the sheet.",
         )
 
-    def _written(self, changes: Changes, *, is_guarded: bool) -> Counts | None:
+    def _written(self, changes: Changes, *, is_guarded: bool) -> tuple[Counts, tuple[Rejected, ...]] | None:
         """Return what was done, or None if something came in between and all has to be looked at anew."""
         view = self._view()
         if view.trouble is not None:
@@ -95,21 +105,71 @@ class Delivery:
                 raise view.trouble
             self.calls.write([take_turn(found[0]), *put_back(view, *found)], None)
             return None
-        scene = self._scene(view, for_write=True)
+        scene = self._scene(view, meant=changes.classes.to_list())
         if scene.memory is not None and (wrong := scene.memory.wrong()) is not None:
             self.calls.write([take_turn(scene.memory), *put_back(view, scene.memory, *wrong)], None)
             return None
         before = scene.memory.counts_of(self.batch.id) if scene.memory else Counts()
         done = Writer(self.calls, self.batch, scene, is_guarded).run()
-        return None if done is None else _total(changes, before + done)
+        if done is None:
+            return None
+        if self._is_update_only:
+            self._forget(scene)
+            # The memory is gone by now; that an earlier try has written a row is told by the comparison before it.
+            before = Counts(updated=scene.planner.settled)
+        late = tuple(scene.planner.late)
+        return _total(changes, before + done, len(late)), late
+
+    def _forget(self, scene: Scene) -> None:
+        """Take the hidden tab away; if that fails, the next write that needs one finds it, and tries again."""
+        if scene.memory is not None:
+            with suppress(TransientError, ApiRefusal):
+                self.calls.write([take_turn(scene.memory), remove_tab(scene.memory.place)], None)
+                self.calls.hints.add(self.calls.hint(scene.view.place))
+
+    @property
+    def _is_update_only(self) -> bool:
+        return self.calls.manner.update_only
 
     @property
     def _is_complete(self) -> bool:
-        return self.stream.complete and REMOVED_AT not in self.schema
+        return self.stream.complete and REMOVED_AT not in self.schema and self.calls.manner.merges
 
     def _view(self) -> View:
+        """Return the tab as it is, its rows known by what the batch calls them."""
         extra = [REMOVED_AT] if self._is_complete else []
-        return self.calls.look([*self.schema, *extra], self.stream.key)
+        for _ in range(TRIES):
+            view = self.calls.look([*self.schema, *extra], self.stream.key)
+            if view.trouble is None and self._is_update_only:
+                view.trouble = missing_columns(view, [*self.schema], self.calls.name)
+            if view.trouble is not None or view.is_empty or view.lacks_key or self._is_named(view):
+                return view
+        raise TransientError(
+            f"{self.calls.name}: tab {view.place.title!r} was edited while it was read",
+            next_step="It is tried again by itself.",
+        )
+
+    def _is_named(self, view: View) -> bool:
+        """Find the rows whose keys the batch writes as people see them; return whether they still stood there."""
+        is_lenient, key = self._is_update_only, self.stream.key
+        if not view.numbered and not is_lenient:
+            return True
+        wanted = {each for part in keyed(self.batch, key, {}) for each in part.keys}
+        if not is_lenient and not (wanted := wanted - view.keys.keys()):
+            return True
+        shown = self.calls.shown(view, key) if view.numbered else None
+        seen = SeenKeys.of(view, shown, key, is_lenient=is_lenient)
+        if seen is None:
+            return False
+        view.aliases, shared = aliases(view, seen, wanted)
+        if self._is_update_only:
+            view.shared = shared
+        elif self.calls.manner.adds_only:
+            names = names_of(view)
+            view.aliases |= {each: names[rows[0]] for each, rows in shared.items()}
+        elif shared:
+            view.trouble = twice(self.calls.name, view, shared)
+        return True
 
     def _wrong(self, view: View) -> tuple[Memory, Record, Wrong] | None:
         """Return what the last write has met wrongly, where the tab itself can not be understood."""
@@ -117,14 +177,16 @@ class Delivery:
         wrong = memory.wrong() if memory is not None else None
         return None if memory is None or wrong is None else (memory, *wrong)
 
-    def _scene(self, view: View, *, for_write: bool) -> Scene:
+    def _scene(self, view: View, *, meant: Sequence[int] | None = None) -> Scene:
+        """Return what is needed to compare, or, with the classes of an earlier comparison, to write."""
         reading = Reading(
             batch=self.batch,
             schema=self.schema,
             key=self.stream.key,
             is_complete=self._is_complete,
-            for_write=for_write,
+            for_write=meant is not None,
             has_memory=self.has_memory,
+            meant=meant or (),
         )
         return read_scene(self.calls, view, reading)
 
@@ -135,9 +197,9 @@ class Delivery:
         return full(self.calls.name, taken, f"; the largest tab is {largest.title!r}")
 
 
-def _total(changes: Changes, done: Counts) -> Counts:
-    """Return the counts of the whole batch, of which `done` is what was written."""
-    found = changes.counts
+def _total(changes: Changes, done: Counts, late: int) -> Counts:
+    """Return the counts of the whole batch, of which `done` is what was written, `late` what was refused since."""
+    found = replace(changes.counts, rejected=changes.counts.rejected + late)
     rows = changes.batch.rows - (found.rejected - changes.batch.rejected)
     new = min(done.new, rows)
     updated = min(done.updated, rows - new)

@@ -36,9 +36,9 @@ ROWS_KEPT = 100
 RECEIPTS_KEPT = 20
 
 
-def title_of(sheet_id: int) -> str:
-    """Return the name of the hidden tab that belongs to a tab."""
-    return f"_backhaul {sheet_id}"
+def title_of(sheet_id: int, *, is_passing: bool = False) -> str:
+    """Return the name of the hidden tab that belongs to a tab; is_passing: of one that a write removes again."""
+    return f"_backhaul {sheet_id} update" if is_passing else f"_backhaul {sheet_id}"
 
 
 def digest(key: str) -> bytes:

@@ -19,6 +19,7 @@ from backhaul.destinations.google.cells import (
     is_too_long,
     same,
 )
+from backhaul.destinations.google.manner import Manner
 from backhaul.destinations.google.memory import digest
 from backhaul.destinations.google.view import KEY_JOINT, View
 from backhaul.errors import DeliveryError
@@ -60,6 +61,19 @@ class Layout:
     def said(self, column: int) -> str:
         """Return what the header says of a column before the write."""
         return self.header[column] if column < len(self.header) else ""
+
+
+def missing_columns(view: View, names: Sequence[str], said_by: str) -> DeliveryError | None:
+    """Return the error for columns that a tab lacks to which none may be added; None if it has them all."""
+    missing = [name for name in names if name not in view.bound]
+    if not missing:
+        return None
+    told = ", ".join(map(repr, missing))
+    where = "is empty: it" if view.header_row is None else f"has its header in row {view.header_row + 1}, which"
+    return DeliveryError(
+        f"{said_by}: tab {view.place.title!r} {where} has no column {told}; nothing is added to this sheet",
+        next_step=f"Give the column its header back ({told}), or adapt the pipeline to the sheet.",
+    )
 
 
 def lay_out(view: View, names: Sequence[str], key: Sequence[str], said_by: str) -> Layout:
@@ -115,6 +129,10 @@ class RowWrite:
     is_removal: bool = False
 
 
+_Verdict = RowWrite | str | None
+"""What becomes of a row: what to write, why it is refused, or nothing."""
+
+
 @dataclass(frozen=True)
 class Keyed:
     """A part of a batch: its frame, and each row's key, columns joined."""
@@ -123,13 +141,14 @@ class Keyed:
     keys: list[str]
 
 
-def keyed(batch: Batch, key: Sequence[str]) -> Iterator[Keyed]:
-    """Yield the batch's parts with their keys."""
+def keyed(batch: Batch, key: Sequence[str], aliases: Mapping[str, str]) -> Iterator[Keyed]:
+    """Yield the batch's parts with their keys; those that stand in the tab under another one have that."""
     import polars as pl
 
     for frame in batch.frames():
         joined = frame.select(pl.concat_str([pl.col(name).str.strip_chars() for name in key], separator=KEY_JOINT))
-        yield Keyed(frame, joined.to_series().to_list())
+        keys = joined.to_series().to_list()
+        yield Keyed(frame, [aliases.get(each, each) for each in keys] if aliases else keys)
 
 
 @dataclass
@@ -140,6 +159,17 @@ class Assessment:
     refused: list[Rejected]
     writes: list[RowWrite]
 
+    def add(self, number: int, verdict: _Verdict) -> None:
+        """Take in what becomes of the row of this number."""
+        if isinstance(verdict, str):
+            self.classes.append(RowClass.REFUSED)
+            self.refused.append(Rejected(number, verdict))
+        elif verdict is None:
+            self.classes.append(RowClass.UNCHANGED)
+        else:
+            self.classes.append(RowClass.NEW if verdict.is_fresh else RowClass.UPDATED)
+            self.writes.append(verdict)
+
 
 @dataclass
 class Planner:
@@ -148,6 +178,9 @@ class Planner:
     Args:
         delivered: digests of keys that were delivered before; one that is in no row was deleted by a person.
         next_row: where the next fresh row goes.
+        meant: the class that an earlier comparison gave to each row of the batch, in order; empty without one.
+        settled: rows that were meant to be updated and say by now what the batch says: an answer was lost.
+        late: rows that are refused and were not by that comparison.
     """
 
     view: View
@@ -157,54 +190,70 @@ class Planner:
     delivered: set[bytes]
     is_complete: bool = False
     next_row: int = 0
+    manner: Manner = field(default=Manner())
+    meant: Sequence[int] = ()
+    settled: int = 0
+    late: list[Rejected] = field(default_factory=list)
+    _assessed: int = 0
 
     def assess(self, part: Keyed, cells_of: Cells) -> Assessment:
         """Return what becomes of each row of part; cells_of is asked for rows that `view.keys` has."""
         columns = columns_of(part.frame, dict(self.schema), self.timezone)
-        places = [self.layout.columns[column.name] for column in columns]
+        placed = [(self.layout.columns[column.name], column) for column in columns]
         too_long = _too_long(columns, len(part.keys))
         found = Assessment([], [], [])
         numbers = part.frame[ROW].to_list()
         for at, key in enumerate(part.keys):
             row = self.view.keys.get(key)
-            if at in too_long:
-                found.classes.append(RowClass.REFUSED)
-                limit = f"cell in {too_long[at]} is longer than {LONGEST_CELL:,} characters"
-                found.refused.append(Rejected(int(numbers[at]), limit))
+            before = self.meant[self._assessed + at] if self.meant else None
+            if before == RowClass.REFUSED or (self.manner.adds_only and self._is_known(key)):
+                # A row that waits in quarantine is not written besides.
+                verdict: _Verdict = None
+            elif at in too_long:
+                verdict = f"cell in {too_long[at]} is longer than {LONGEST_CELL:,} characters"
+            elif key in self.view.shared:
+                verdict = f"key stands in rows {_told(self.view.shared[key])}"
             elif row is None:
-                found.classes.append(self._fresh(key, at, columns, places, found))
+                verdict = self._fresh(key, at, placed)
             else:
-                found.classes.append(self._there(key, row, at, columns, places, cells_of(row), found))
+                verdict = self._there(key, row, at, placed, cells_of(row))
+                self.settled += verdict is None and before == RowClass.UPDATED
+            found.add(int(numbers[at]), verdict)
+        self._assessed += len(part.keys)
+        if self.meant:
+            self.late.extend(found.refused)
         return found
 
-    def _fresh(self, key: str, at: int, columns: list[Column], places: list[int], found: Assessment) -> RowClass:
+    def _is_known(self, key: str) -> bool:
+        return key in self.view.keys or digest(key) in self.delivered
+
+    def _fresh(self, key: str, at: int, placed: Sequence[tuple[int, Column]]) -> _Verdict:
         short = digest(key)
-        if short in self.delivered:
-            return RowClass.UNCHANGED
-        cells = {place: column.cells[at] for place, column in zip(places, columns, strict=True)}
-        found.writes.append(RowWrite(self.next_row, short, cells, is_fresh=True))
+        if short in self.delivered or self.manner.update_only:
+            return None
+        cells = {place: column.cells[at] for place, column in placed}
+        row = self.next_row
         self.next_row += 1
-        return RowClass.NEW
+        return RowWrite(row, short, cells, is_fresh=True)
 
     def _there(
-        self,
-        key: str,
-        row: int,
-        at: int,
-        columns: list[Column],
-        places: list[int],
-        there: Sequence[Cell],
-        found: Assessment,
-    ) -> RowClass:
+        self, key: str, row: int, at: int, placed: Sequence[tuple[int, Column]], there: Sequence[Cell]
+    ) -> _Verdict:
         cells: dict[int, Plain] = {}
         formats: dict[int, NumberFormat] = {}
-        for place, column in zip(places, columns, strict=True):
+        for place, column in placed:
             cell = there[place] if place < len(there) else None
             ours = column.cells[at]
             if (cell == ours and type(cell) is type(ours)) or place in self.layout.key:
                 continue
-            # A formula in a column of ours is a person's decision, whatever it comes to.
-            if isinstance(cell, Formula | Fault) or same(cell, ours, is_moment=column.is_moment):
+            if type(ours) is str and cell is not None:
+                ours = self.manner.fitting(cell, ours)
+            if same(cell, ours, is_moment=column.is_moment):
+                continue
+            if isinstance(cell, Formula | Fault):
+                # A formula in a column of ours is a person's decision, whatever it comes to.
+                if self.manner.update_only:
+                    return f"cell in {column.name} holds a formula"
                 continue
             cells[place] = ours
             if column.shown and isinstance(ours, int | float) and not isinstance(cell, int | float):
@@ -212,10 +261,7 @@ class Planner:
         removed = self.layout.columns.get(REMOVED_AT) if self.is_complete else None
         if removed is not None and removed < len(there) and there[removed] is not None:
             cells[removed] = None
-        if not cells:
-            return RowClass.UNCHANGED
-        found.writes.append(RowWrite(row, digest(key), cells, formats))
-        return RowClass.UPDATED
+        return RowWrite(row, digest(key), cells, formats) if cells else None
 
     def removals(self, keys: Iterable[str], cells_of: Cells, now: Plain) -> Iterator[RowWrite]:
         """Yield the marks for rows of these keys that are gone from the source and not marked yet."""
@@ -226,6 +272,12 @@ class Planner:
             if column >= len(there) or there[column] is None:
                 shown = {column: MOMENT}
                 yield RowWrite(row, digest(key), {column: now}, shown, is_removal=True)
+
+
+def _told(rows: Sequence[int]) -> str:
+    """Return rows as people count them: 4 and 10, or 4, 10 and 12."""
+    *first, last = (str(row + 1) for row in rows)
+    return f"{', '.join(first)} and {last}"
 
 
 def _too_long(columns: list[Column], rows: int) -> dict[int, str]:

@@ -11,7 +11,7 @@ from backhaul.destinations.google.calls import Calls
 from backhaul.destinations.google.cells import Plain, columns_of
 from backhaul.destinations.google.memory import Memory, digest
 from backhaul.destinations.google.plan import Assessment, Cells, Layout, Planner, RowWrite, keyed, lay_out
-from backhaul.destinations.google.view import CELLS_A_CALL, Grid, View
+from backhaul.destinations.google.view import CELLS_A_CALL, Grid, View, no_key
 from backhaul.model import REMOVED_AT, Batch
 
 if TYPE_CHECKING:
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reading:
-    """What is to be read: a batch by its key; for a write, the memory with its backup, whether needed or not."""
+    """What is to be read: a batch by its key; for a write, the memory with its backup, whether needed or not.
+
+    Args:
+        meant: for a write, the class that the comparison gave to each row.
+    """
 
     batch: Batch
     schema: dict[str, pl.DataType]
@@ -28,6 +32,7 @@ class Reading:
     is_complete: bool
     for_write: bool
     has_memory: bool
+    meant: Sequence[int] = ()
 
 
 @dataclass
@@ -46,7 +51,7 @@ class Scene:
 
     def assessed(self) -> Iterator[Assessment]:
         """Yield what becomes of the batch, part by part."""
-        for part in keyed(self.batch, self.key):
+        for part in keyed(self.batch, self.key, self.view.aliases):
             yield self.planner.assess(part, self._cells_for(part.keys))
 
     def removals(self) -> Iterator[RowWrite]:
@@ -68,14 +73,16 @@ class Scene:
 
     def fresh(self) -> int:
         """Return how many rows will be added at most."""
+        if self.calls.manner.update_only:
+            return 0
         if self.view.is_empty:
             return self.batch.rows
         delivered, keys = self.planner.delivered, self.view.keys
-        parts = (part.keys for part in keyed(self.batch, self.key))
+        parts = (part.keys for part in keyed(self.batch, self.key, self.view.aliases))
         return sum(each not in keys and digest(each) not in delivered for part in parts for each in part)
 
     def _cells_for(self, keys: Sequence[str]) -> Cells:
-        grid = self.grid
+        grid = Grid() if self.calls.manner.adds_only else self.grid
         if grid is None:
             rows = [self.view.keys[each] for each in keys if each in self.view.keys]
             grid, _ = self.calls.read(self.view, rows)
@@ -85,16 +92,21 @@ class Scene:
 
 def read_scene(calls: Calls, view: View, reading: Reading) -> Scene:
     """Return what a pass over the batch needs; view has no trouble."""
-    rows, missing, gone = _survey(view, reading)
+    update_only = calls.manner.update_only
+    rows, missing, gone = _survey(view, reading, adds_only=calls.manner.adds_only)
     grid, memory, is_read = Grid(), None, True
     if not view.is_empty:
         is_read = view.is_whole or len(rows) * (max(view.bound.values()) + 1) <= CELLS_A_CALL
-        need = "all" if reading.for_write else ("keys" if missing or gone else None)
-        grid, memory = calls.read(view, rows if is_read else [], memory=need, has_tail=reading.for_write)
+        need = "all" if reading.for_write else ("keys" if (missing or gone) and not update_only else None)
+        has_tail = reading.for_write and not update_only
+        grid, memory = calls.read(view, rows if is_read else [], memory=need, has_tail=has_tail)
     elif reading.has_memory:
         _, memory = calls.read(view, [], memory="all")
     # Who clears a tab wants it filled again.
     delivered = memory.keys if memory is not None and not view.is_empty else set[bytes]()
+    if view.lacks_key and delivered:
+        # Its column was renamed or deleted: with another one, all rows would be added once more.
+        raise no_key(calls.name, view, reading.key)
     if memory is not None:
         # A row that we did not deliver is a person's; it can not be gone from the source.
         gone = [each for each in gone if digest(each) in delivered]
@@ -110,6 +122,8 @@ def read_scene(calls: Calls, view: View, reading: Reading) -> Scene:
         delivered=delivered,
         is_complete=reading.is_complete,
         next_row=1 if view.is_empty else view.next_row,
+        manner=calls.manner,
+        meant=reading.meant,
     )
     return Scene(
         calls=calls,
@@ -124,15 +138,19 @@ def read_scene(calls: Calls, view: View, reading: Reading) -> Scene:
     )
 
 
-def _survey(view: View, reading: Reading) -> tuple[list[int], int, list[str]]:
-    """Return the tab's rows that the batch concerns, how many of its keys the tab lacks, and which keys it lacks."""
+def _survey(view: View, reading: Reading, *, adds_only: bool) -> tuple[list[int], int, list[str]]:
+    """Return the tab's rows that the batch concerns, how many of its keys the tab lacks, and which keys it lacks.
+
+    Of a tab that is only added to, no row matters but for its key.
+    """
     if view.is_empty:
         return [], 0, []
     rows: list[int] = []
     missing, there = 0, set[str]()
-    for part in keyed(reading.batch, reading.key):
+    for part in keyed(reading.batch, reading.key, view.aliases):
         found = [view.keys.get(each) for each in part.keys]
-        rows.extend(row for row in found if row is not None)
+        if not adds_only:
+            rows.extend(row for row in found if row is not None)
         missing += found.count(None)
         if reading.is_complete:
             there.update(part.keys)

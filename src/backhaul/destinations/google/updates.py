@@ -19,7 +19,6 @@ from backhaul.destinations.google.memory import (
     digest,
     packed,
     segments,
-    title_of,
     without,
 )
 from backhaul.destinations.google.plan import Layout, RowWrite
@@ -57,11 +56,11 @@ def grow(place: Place, rows: int, columns: int) -> Iterator[Request]:
             yield {"appendDimension": {"sheetId": place.sheet_id, "dimension": dimension, "length": missing}}
 
 
-def new_tab(place: Place, rows: int, width: int) -> tuple[Request, Place]:
-    """Return the request for a hidden tab beside the tab at place, and where it will be."""
+def new_tab(title: str, rows: int, width: int) -> tuple[Request, Place]:
+    """Return the request for a hidden tab called title, and where it will be."""
     made = Place(
         sheet_id=random.randrange(1_000_000_000, 2_000_000_000),
-        title=title_of(place.sheet_id),
+        title=title,
         rows=rows + SPARE_ROWS,
         columns=BACKUP_COLUMN + width,
     )
@@ -78,6 +77,11 @@ def take_turn(memory: Memory) -> Request:
     location = {"sheetId": memory.place.sheet_id}
     metadata = {"metadataId": memory.turn, "metadataKey": "b", "location": location, "visibility": "PROJECT"}
     return {"createDeveloperMetadata": {"developerMetadata": metadata}}
+
+
+def remove_tab(place: Place) -> Request:
+    """Return the request that deletes a hidden tab."""
+    return {"deleteSheet": {"sheetId": place.sheet_id}}
 
 
 def back_up(view: View, memory: Place, layout: Layout, chunk: Chunk, *, as_values: bool) -> Iterator[Request]:
@@ -154,7 +158,7 @@ def put_back(view: View, memory: Memory, record: Record, wrong: Wrong) -> list[R
     """
     requests: list[Request] = []
     as_values = record.has_values
-    keys = {} if wrong.is_header else {digest(key): row for key, row in view.keys.items()}
+    keys = {} if wrong.is_header else {digest(key): view.rows_of(key) for key in view.keys}
     if wrong.is_header:
         requests += _copy_back(view, memory, 0, record.top, list(record.headed), as_values=as_values)
     for number in wrong.changed:
@@ -166,7 +170,7 @@ def put_back(view: View, memory: Memory, record: Record, wrong: Wrong) -> list[R
         requests += _copy_back(view, memory, 1 + number, row, columns, as_values=as_values)
     for number in wrong.fresh:
         row = record.fresh_row + number
-        row = row if wrong.is_header else keys.get(record.fresh[number], row)
+        row = row if wrong.is_header else _nearest(keys.get(record.fresh[number]), row)
         first = 1 + len(record.changed)
         requests += _copy_back(view, memory, first + number, row, list(record.own), as_values=as_values)
     kept = without(record, wrong)
@@ -177,9 +181,16 @@ def put_back(view: View, memory: Memory, record: Record, wrong: Wrong) -> list[R
     return requests
 
 
-def _row_now(view: View, backup: Grid, number: int, record: Record, keys: Mapping[bytes, int], meant: int) -> int:
+def _row_now(
+    view: View, backup: Grid, number: int, record: Record, keys: Mapping[bytes, list[int]], meant: int
+) -> int:
     texts = [key_text(backup_cell(backup, number, column)) for column in record.key]
-    return keys.get(digest(KEY_JOINT.join(texts)), meant)
+    return _nearest(keys.get(digest(KEY_JOINT.join(texts))), meant)
+
+
+def _nearest(rows: Sequence[int] | None, meant: int) -> int:
+    """Return the row that was meant if it has the key, or if none has it; else the first of those that have it."""
+    return meant if not rows or meant in rows else rows[0]
 
 
 def _copy_back(

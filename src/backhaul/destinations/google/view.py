@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 from backhaul.destinations.google.cells import Cell, Fault, Formula, key_text
 from backhaul.errors import DeliveryError
+from backhaul.model import REMOVED_AT
 from backhaul.sessions.google.tabs import PLACE_FIELDS, Place, column_letters
 
 WINDOW_ROWS, WINDOW_COLUMNS = 1000, 52
@@ -27,7 +28,17 @@ ADDRESS_CHARACTERS = 6_000
 CELL_FIELDS = "userEnteredValue,effectiveValue"
 """Both: a cell that has a value which nobody entered belongs to a formula that fills several cells."""
 
-TAB_FIELDS = f"properties({PLACE_FIELDS}),merges,data(startRow,startColumn,rowData(values({CELL_FIELDS})))"
+
+def tab_fields(cell: str) -> str:
+    """Return what is asked of a tab, with these fields of each cell."""
+    return f"properties({PLACE_FIELDS}),merges,data(startRow,startColumn,rowData(values({cell})))"
+
+
+TAB_FIELDS = tab_fields(CELL_FIELDS)
+DATED_FIELDS = tab_fields(f"{CELL_FIELDS},effectiveFormat(numberFormat(type))")
+"""These tell dates from numbers; the answer is larger."""
+
+SEEN_FIELDS = tab_fields(f"{CELL_FIELDS},formattedValue")
 KEY_JOINT = "\x1f"
 
 
@@ -43,6 +54,8 @@ class Grid:
         grid = cls()
         for block in data:
             rows = [row if isinstance(row, tuple) else () for row in block.get("rowData", ())]
+            while rows and not rows[-1]:
+                rows.pop()
             grid.blocks.append((block.get("startRow", 0), block.get("startColumn", 0), rows))
         return grid
 
@@ -87,8 +100,13 @@ class View:
     Args:
         header_row: where the header stands; None in an empty tab.
         header: its texts by column.
-        keys: the row of each key, of several columns joined.
+        keys: the first row of each key, of several columns joined.
+        doubles: all rows of each key that stands in more than one.
+        shared: keys of the batch that more than one row may be meant by, with those rows.
         next_row: the first row below everything that stands in our columns, as far as was read.
+        numbered: the key of each row in which some part of it is no plain text, so that people may see another one.
+        aliases: what a batch calls rows that stand under another key here; see `seen`.
+        lacks_key: the header has all our columns but those of the key, which are to be added.
         has_formula_keys: some key is computed.
         has_merges: somebody has merged cells.
         trouble: what a person must repair; perhaps a write that went wrong has done it, and can be taken back.
@@ -100,7 +118,12 @@ class View:
     header: list[str] = field(default_factory=list)
     bound: dict[str, int] = field(default_factory=dict)
     keys: dict[str, int] = field(default_factory=dict)
+    doubles: dict[str, list[int]] = field(default_factory=dict)
+    shared: dict[str, list[int]] = field(default_factory=dict)
+    numbered: dict[int, str] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
     next_row: int = 0
+    lacks_key: bool = False
     has_formula_keys: bool = False
     has_merges: bool = False
     trouble: DeliveryError | None = None
@@ -115,23 +138,37 @@ class View:
         """Whether nothing stands in the tab, as far as was read."""
         return self.header_row is None
 
+    def rows_of(self, key: str) -> list[int]:
+        """Return all rows of a key, none of one that is not there."""
+        return self.doubles.get(key) or ([self.keys[key]] if key in self.keys else [])
+
     @property
     def end_column(self) -> int:
         """The first column right of everything that was read."""
         return max(len(self.header), self.grid.end_column)
 
 
-def bind_header(view: View, names: Sequence[str], key: Sequence[str], said_by: str) -> None:
-    """Find the header and the columns called names in it. Raises DeliveryError for what a person must repair."""
+def bind_header(
+    view: View, names: Sequence[str], key: Sequence[str], said_by: str, *, adds_key: bool = False
+) -> None:
+    """Find the header and the columns called names in it. Raises DeliveryError for what a person must repair.
+
+    With adds_key, a header that has all names but none of the key will do.
+    """
     rows = [[key_text(cell) for cell in view.grid.row(row, view.place.columns)] for row in range(HEADER_ROWS)]
     if not any(any(row) for row in rows):
         if view.grid.end_row:
-            raise _no_key(said_by, view, list(key))
+            raise no_key(said_by, view, list(key))
         return
     missing = {number: [name for name in key if name.strip() not in row] for number, row in enumerate(rows)}
     view.header_row = next((number for number in missing if not missing[number]), None)
+    if view.header_row is None and adds_key:
+        view.header_row = _without_key(
+            view, rows, [name for name in names if name not in (*key, REMOVED_AT)], key, said_by
+        )
+        view.lacks_key = True
     if view.header_row is None:
-        raise _no_key(said_by, view, min(missing.values(), key=len))
+        raise no_key(said_by, view, min(missing.values(), key=len))
     header = rows[view.header_row]
     while header and not header[-1]:
         header.pop()
@@ -148,7 +185,8 @@ def bind_header(view: View, names: Sequence[str], key: Sequence[str], said_by: s
             view.bound[name] = places[0]
 
 
-def _no_key(said_by: str, view: View, missing: list[str]) -> DeliveryError:
+def no_key(said_by: str, view: View, missing: Sequence[str]) -> DeliveryError:
+    """Return the error for columns of the key that the header lacks."""
     names = ", ".join(map(repr, missing))
     return DeliveryError(
         f"{said_by}: tab {view.place.title!r} has no column {names} in its first {HEADER_ROWS} rows",
@@ -156,28 +194,62 @@ def _no_key(said_by: str, view: View, missing: list[str]) -> DeliveryError:
     )
 
 
-def bind_keys(view: View, key: Sequence[str], said_by: str) -> None:
-    """Find the row of each key; one that stands twice is the view's trouble."""
+def _without_key(
+    view: View, rows: Sequence[Sequence[str]], names: Sequence[str], key: Sequence[str], said_by: str
+) -> int | None:
+    """Return the header's row in a tab that lacks the key; None where a part of the key is there."""
+    if any(name.strip() in row for row in rows for name in key):
+        return None
+    missing = {number: [name for name in names if name.strip() not in row] for number, row in enumerate(rows)}
+    best = min(missing, key=lambda number: len(missing[number]))
+    if names and not missing[best]:
+        return best
+    wanted = ", ".join(names)
+    if len(missing[best]) == len(names):
+        raise DeliveryError(
+            f"{said_by}: tab {view.place.title!r} has data but no header in its first {HEADER_ROWS} rows",
+            next_step=f"Insert a row at the top and type the headers into it, one a column: {wanted}.",
+        )
+    absent = ", ".join(map(repr, missing[best]))
+    raise DeliveryError(
+        f"{said_by}: the header in row {best + 1} of tab {view.place.title!r} has no column {absent}",
+        next_step=f"Let the header say, in any order: {wanted}.",
+    )
+
+
+def bind_keys(view: View, key: Sequence[str], said_by: str, *, is_merged: bool = True) -> None:
+    """Find the rows of each key; in a tab that is merged, one that stands twice is the view's trouble."""
     assert view.header_row is not None
+    if view.lacks_key:
+        view.next_row = _free_row(view)
+        return
     columns = [view.bound[name] for name in key]
-    doubled: list[tuple[int, int]] = []
-    for row, parts in _key_cells(view.grid, columns, view.header_row + 1):
+    for row, parts in key_cells(view.grid, columns, view.header_row + 1):
         texts = [key_text(cell) for cell in parts]
         if not all(texts):
             continue
         view.has_formula_keys = view.has_formula_keys or any(isinstance(cell, Formula) for cell in parts)
-        if (first := view.keys.setdefault(KEY_JOINT.join(texts), row)) != row:
-            doubled.append((first, row))
-    if doubled:
-        told = ", ".join(f"{first + 1} and {row + 1}" for first, row in doubled[:5])
-        view.trouble = DeliveryError(
-            f"{said_by}: {len(doubled)} keys stand twice in tab {view.place.title!r}, in rows {told}",
-            next_step="Delete the rows that are too many, or correct their keys.",
-        )
+        if not all(isinstance(cell, str) for cell in parts):
+            view.numbered[row] = KEY_JOINT.join(texts)
+        joined = KEY_JOINT.join(texts)
+        if (first := view.keys.setdefault(joined, row)) != row:
+            view.doubles.setdefault(joined, [first]).append(row)
+    if view.doubles and is_merged:
+        view.trouble = twice(said_by, view, view.doubles)
     view.next_row = _free_row(view)
 
 
-def _key_cells(grid: Grid, columns: list[int], start: int) -> Iterator[tuple[int, list[Cell]]]:
+def twice(said_by: str, view: View, doubled: Mapping[str, Sequence[int]]) -> DeliveryError:
+    """Return the error for keys that stand in two rows each."""
+    pairs = [(rows[0], row) for rows in doubled.values() for row in rows[1:]]
+    told = ", ".join(f"{first + 1} and {row + 1}" for first, row in sorted(pairs, key=lambda pair: pair[1])[:5])
+    return DeliveryError(
+        f"{said_by}: {len(pairs)} keys stand twice in tab {view.place.title!r}, in rows {told}",
+        next_step="Delete the rows that are too many, or correct their keys.",
+    )
+
+
+def key_cells(grid: Grid, columns: list[int], start: int) -> Iterator[tuple[int, list[Cell]]]:
     """Yield (row, key cells), column by column found in the longest block that has it."""
     sources = []
     for column in columns:

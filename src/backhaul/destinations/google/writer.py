@@ -90,7 +90,7 @@ class Writer:
         scene, layout, place = self.scene, self.scene.layout, self.scene.view.place
         record = _record(self.batch, layout, chunk, is_checked=is_checked)
         record = replace(record, has_values=self.as_values)
-        adopted = [] if scene.memory else [digest(each) for each in scene.view.keys]
+        adopted = [] if scene.memory else self._adopted()
         requests, memory = self._memory(record, adopted, layout.width)
         entry = memory.entry(record, adopted)
         record = replace(record, at=entry.at)
@@ -103,13 +103,21 @@ class Writer:
         requests += add_rows(place, chunk.fresh, layout, self._shown())
         requests.append(remember(memory.place, entry))
         check = backup_range(memory.place.title, record.backup_rows, layout.width) if is_checked else None
+        # Before the call: if its answer is lost, the memory must be looked for.
+        self.calls.hints.discard(self.calls.hint(place))
         backup = self.calls.write(requests, check)
-        self.calls.hints.discard((self.calls.spreadsheet, place.sheet_id))
         if check is not None and not self._is_right(record, memory, backup, check):
             return False
         memory.add(record, entry, adopted)
         self._go_on(memory, record.counts, end_row)
         return True
+
+    def _adopted(self) -> list[bytes]:
+        """Return the keys that count as delivered: all that a filled tab has, also as the batch calls them."""
+        if self.calls.manner.update_only:
+            return []
+        view = self.scene.view
+        return [digest(each) for each in (*view.keys, *view.aliases)]
 
     def _memory(self, record: Record, adopted: list[bytes], width: int) -> tuple[list[Request], Memory]:
         """Return the hidden tab, large enough for the record and its backup, and what makes it so."""
@@ -117,7 +125,7 @@ class Writer:
         if self.scene.memory is None:
             blank = Memory(Place(0, "", 0, 0))
             rows = max(backup_rows, len(blank.entry(record, adopted).rows))
-            request, made = new_tab(self.scene.view.place, rows, width)
+            request, made = new_tab(self.calls.memory_title(self.scene.view.place), rows, width)
             return [request], Memory(made)
         memory = self.scene.memory
         turn = [take_turn(memory)] if self.is_guarded else []

@@ -9,6 +9,7 @@ from backhaul.sandbox.sheets.values import NumberFormat, Plain, day_of_serial
 _MOMENT_KINDS = ("DATE", "TIME", "DATE_TIME")
 _TOKENS = re.compile(r'"[^"]*"|y+|m+|d+|h+|s+|am/pm|.', re.IGNORECASE | re.DOTALL)
 _DIGITS = re.compile(r"(?P<groups>[#0,]*,[#0,]*)?(?P<plain>[#0]*)(?:\.(?P<fraction>[#0]+))?")
+_SPREAD = re.compile(r"[+(]?[0#]+(?:[ ()\-]+[0#]+)+")
 _FIRST_DAY, _LAST_DAY = -693_593, 2_958_465
 """The serial numbers of 1 January of the year 1 and 31 December 9999: other days no calendar has."""
 
@@ -85,8 +86,26 @@ def _is_before_seconds(tokens: list[str], place: int) -> bool:
     return next(following, "") == "s"
 
 
+def _spread(number: float, pattern: str) -> str:
+    """Return a whole number with its digits spread over a pattern such as `000 00-000-0000`, from its end on."""
+    digits = [*str(abs(round(number)))]
+    text: list[str] = []
+    first = next(place for place, sign in enumerate(pattern) if sign in "0#")
+    for place in range(len(pattern) - 1, -1, -1):
+        sign = pattern[place]
+        if sign not in "0#":
+            text.append(sign)
+        elif place == first:
+            text.extend(reversed(digits or ["0" if sign == "0" else ""]))
+        else:
+            text.append(digits.pop() if digits else "0" if sign == "0" else "")
+    return ("-" if number < 0 else "") + "".join(reversed(text))
+
+
 def _number(number: float, pattern: str) -> str:
     core = re.sub(r'"[^"]*"', "", pattern)
+    if _SPREAD.fullmatch(core):
+        return _spread(number, core)
     found = next((match for match in _DIGITS.finditer(core) if match[0].strip(",")), None)
     if found is None:
         return _general(number)
