@@ -20,9 +20,10 @@ import pytest
 
 from backhaul.config import resolved
 from backhaul.destinations import MongoDB, Nested
-from backhaul.destinations.mongo import delivery, server, write
+from backhaul.destinations.mongo import delivery, write
 from backhaul.errors import BackhaulError, ConfigError, DeliveryError, TransientError
 from backhaul.model import Batch, Changes, Counts, Rejected
+from backhaul.sessions import mongo as server
 from backhaul.testing.batches import BatchMaker
 from tests import mongo_server
 from tests.destinations.killed_documents import killed_after_chunk

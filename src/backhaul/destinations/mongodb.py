@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING, Any
 from backhaul.config import Secret, Setting, Text, text
 from backhaul.destinations.mongo.decide import Occasion, Stamps
 from backhaul.destinations.mongo.indexes import Index
-from backhaul.sessions.mongo import HOST_SETTING, URL_SETTING, MongoServer
 from backhaul.destinations.mongo.shape import Nested, Shape
+from backhaul.destinations.mongo.values import field_name
 from backhaul.errors import ConfigError
-from backhaul.model import Batch, Changes, Counts, Rejected, Stream
+from backhaul.model import Batch, Changes, Counts, Marked, Migrated, Migration, Rejected, Stream
+from backhaul.model.upkeep import refuse_disorder
+from backhaul.sessions.mongo import HOST_SETTING, URL_SETTING, MongoServer
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from backhaul.destinations.mongo.delivery import Delivery
+    from backhaul.destinations.mongo.migrate import Migrating
 
 __all__ = ["MongoDB", "Nested", "Stamps"]
 
@@ -43,6 +48,7 @@ class MongoDB:
         indexes: columns, or tuples of columns, that the collection gets an index on; the key always has a unique one.
         id_column: the key column that becomes `_id`, for a stream that has no other.
         stamps: fields in which the destination notes when a document was made and changed.
+        migrations: changes of the shape of all documents, which `backhaul migrate` does once each.
         name: unique within a stream.
     """
 
@@ -56,7 +62,12 @@ class MongoDB:
     indexes: tuple[Index, ...] = ()
     id_column: str | None = None
     stamps: Stamps = field(default=Stamps())
+    migrations: tuple[Migration, ...] = ()
     name: str = "mongodb"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "migrations", tuple(self.migrations))
+        refuse_disorder(self.name, self.migrations)
 
     def compare(self, stream: Stream, batch: Batch) -> Changes:
         """Classify each row of batch against the collection; reads only.
@@ -86,15 +97,100 @@ class MongoDB:
             database = client[text(self.database)]
             named = text(self.collection) if self.collection else ""
             count = database[named].estimated_document_count() if named else len(database.list_collection_names())
+            waiting = self._migrating(database[named]).pending() if named and count and self.migrations else ()
         what = f"{database.name}.{named}: {count} documents" if named else f"{database.name}: {count} collections"
+        if waiting:
+            numbers = ", ".join(str(each.number) for each in waiting)
+            what += f"; `backhaul migrate` has not done yet: {numbers}"
         return f"{self._server.place}, MongoDB {version}, {what}"
+
+    def read(self, stream: Stream) -> Iterator[pl.DataFrame]:
+        """Yield all documents as they are now, 10,000 a piece, removed and people's own ones too.
+
+        Every top-level field is a column, lists and sub-documents are JSON text, keys are text; `_backhaul` is left
+        out. A piece has the columns and types of its own documents, a column of several types is text;
+        `backhaul.model.upkeep.united` puts pieces together.
+        """
+        from backhaul.destinations.mongo.read import frames
+
+        with self.opened(stream) as collection:
+            yield from frames(collection, self._key(stream))
+
+    def mark(
+        self,
+        stream: Stream,
+        who: str,
+        entry: str | None,
+        changes: Mapping[str, Any],
+        *,
+        ours: Mapping[str, Collection[str]] | None = None,
+        dry_run: bool = False,
+    ) -> tuple[Marked, ...]:
+        """Set fields of people in one document, or in one entry of its nested list; return what has changed.
+
+        `on_insert` columns and fields are people's, once they are written. See `Markable.mark`.
+        """
+        from backhaul.destinations.mongo.mark import Marking
+
+        reserved = [name for name in (self.stamps.created, self.stamps.updated) if name]
+        with self.opened(stream) as collection:
+            key = self._key(stream)
+            marking = Marking(collection, self.name, key, self.nested, self.on_insert, reserved, ours or {})
+            return marking.mark(who, entry, changes, dry_run=dry_run)
+
+    def place(self, stream: Stream) -> str:
+        """Return `DATABASE.COLLECTION`."""
+        return f"{text(self.database)}.{self._collection(stream)}"
+
+    def dump(self, stream: Stream) -> Iterator[bytes]:
+        """Yield every document as a line of canonical extended JSON, in the order of `_id`; nothing is left out."""
+        from backhaul.destinations.mongo.dump import dump
+
+        with self.opened(stream) as collection:
+            yield from dump(collection)
+
+    def restore(self, stream: Stream, lines: Iterable[bytes], *, dry_run: bool = False) -> Counts:
+        """Bring each dumped document back as a whole, by its `_id`; others stay. Migrations are to be done again.
+
+        `rejected` are those that the server refuses: its rules, or another document that has their key.
+        """
+        from backhaul.destinations.mongo.dump import Restoring
+
+        with self.opened(stream) as collection:
+            return Restoring(collection, dry_run).restore(lines)
+
+    def pending(self, stream: Stream) -> tuple[Migration, ...]:
+        """Return the migrations that the collection has not had yet."""
+        if not self.migrations:
+            return ()
+        with self.opened(stream) as collection:
+            return self._migrating(collection).pending()
+
+    def migrate(self, stream: Stream, *, dry_run: bool = False) -> tuple[Migrated, ...]:
+        """Do what is pending. Only fields that differ are written, and only while the document is as it was read."""
+        if not self.migrations:
+            return ()
+        with self.opened(stream) as collection:
+            migrating = self._migrating(collection)
+            return migrating.rehearse() if dry_run else migrating.run()
 
     @contextmanager
     def opened(self, stream: Stream) -> Iterator[Any]:
         """Give pymongo's collection of a stream; what the driver raises meanwhile becomes an error of ours."""
         with self._server.connected() as client:
-            named = text(self.collection) if self.collection else ""
-            yield client[text(self.database)][named or stream.target]
+            yield client[text(self.database)][self._collection(stream)]
+
+    def _collection(self, stream: Stream) -> str:
+        return (text(self.collection) if self.collection else "") or stream.target
+
+    def _key(self, stream: Stream) -> dict[str, str]:
+        """Return by field the columns of the stream's key."""
+        return {"_id" if each == self.id_column else field_name(each): each for each in stream.key}
+
+    def _migrating(self, collection: Any) -> Migrating:
+        from backhaul.destinations.mongo.migrate import Migrating
+
+        return Migrating(collection, self.migrations, self.name)
 
     @contextmanager
     def _delivery(self, stream: Stream, batch: Batch) -> Iterator[Delivery]:

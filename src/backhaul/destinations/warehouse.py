@@ -66,8 +66,10 @@ class Warehouse:
             keep_receipt(dialect, connection, changes.batch.id, stream.target, counts)
         return counts
 
-    def read(self, table: str) -> Iterator[pl.DataFrame]:
+    def read(self, table: str, *, with_runs: bool = False) -> Iterator[pl.DataFrame]:
         """Yield a table's rows with their types, in any order, bookkeeping left out; nothing if it is not there.
+
+        `with_runs` adds `_inserted_run`, the batch that has brought a row first; the names of batches sort by time.
 
         Those of an archive, `TABLE__archive`, come in the order in which merges replaced them, also where a clock
         was set back, and have two columns more: `_archived_at` is when that was (UTC), `_archived_by` the batch that
@@ -79,7 +81,8 @@ class Warehouse:
             return
         with database.reading() as connection:
             columns = database.dialect.columns(connection, table)
-            kinds = {name: kind for name, kind in columns.items() if name not in (INSERTED, UPDATED)}
+            hidden = (UPDATED,) if with_runs else (INSERTED, UPDATED)
+            kinds = {name: kind for name, kind in columns.items() if name not in hidden}
             if table.endswith(ARCHIVE_SUFFIX) and kinds.get(ARCHIVED_AT) == database.dialect.clock:
                 # SQLite keeps our own moments as plain text.
                 kinds[ARCHIVED_AT] = MOMENT

@@ -10,9 +10,9 @@ from typing import Any
 from backhaul.destinations.mongo.decide import Decision, Occasion, decide
 from backhaul.destinations.mongo.find import find
 from backhaul.destinations.mongo.indexes import DUPLICATE
-from backhaul.sessions.mongo import FORBIDDEN, NO_ROOM, PASSING
 from backhaul.destinations.mongo.shape import Row, Shape
 from backhaul.model import Rejected, RowClass
+from backhaul.sessions.mongo import FORBIDDEN, NO_ROOM, PASSING
 
 TRIES = 4
 FIRST_PAUSE_S = 0.1
@@ -61,7 +61,7 @@ class ChunkWriter:
             try:
                 return self._in_transaction(rows)
             except BulkWriteError as error:
-                if not _is_of_documents(error):
+                if not is_of_documents(error):
                     raise
         # A row that the server refuses would take its whole chunk along: now each document is for itself.
         return self._each_for_itself(rows)
@@ -112,7 +112,7 @@ class ChunkWriter:
             matched = self._bulk([each for _, each in writing], None, ordered=False)
         except BulkWriteError as error:
             errors = {each["index"]: each for each in error.details["writeErrors"]}
-            if not _is_of_documents(error):
+            if not is_of_documents(error):
                 raise
             matched = error.details["nMatched"] + sum(writing[at][1].update is not None for at in errors)
         again, at = [], -1
@@ -122,7 +122,7 @@ class ChunkWriter:
             if wrong is not None and self._is_overtaken(wrong, decision):
                 again.append(row)
             elif wrong is not None:
-                tally.refuse(row, _reason(wrong))
+                tally.refuse(row, reason(wrong))
             elif decision.update is not None and matched < updated:
                 again.append(row)
             else:
@@ -160,7 +160,7 @@ def _writes(decision: Decision) -> bool:
     return decision.new is not None or decision.update is not None
 
 
-def _is_of_documents(error: Any) -> bool:
+def is_of_documents(error: Any) -> bool:
     """Tell whether the server refuses documents, and neither the call nor this moment."""
     errors = error.details.get("writeErrors", ())
     of_all = {*PASSING, *FORBIDDEN, *NO_ROOM}
@@ -168,7 +168,8 @@ def _is_of_documents(error: Any) -> bool:
     return bool(errors) and not is_lost and all(each["code"] not in of_all for each in errors)
 
 
-def _reason(wrong: Mapping[str, Any]) -> str:
+def reason(wrong: Mapping[str, Any]) -> str:
+    """Return in words, without a value, why the server has refused a document."""
     code = wrong["code"]
     if code == AGAINST_RULES:
         return "the collection's validation rules"
