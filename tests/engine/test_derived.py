@@ -16,6 +16,7 @@ from backhaul.engine.systems import Target, find
 from backhaul.errors import CheckFailed, ConfigError
 from backhaul.model import Counts, Stream
 from backhaul.quality import checks
+from backhaul.sources import DropFolder
 from tests.engine.place import Place, with_streams
 
 
@@ -204,3 +205,39 @@ def test_a_missing_setting_of_a_computation_is_named(place: Place) -> None:
 
     with pytest.raises(ConfigError, match="LEAST_POINTS"):
         place.run_target(rich)
+
+
+def test_a_table_that_two_streams_write_is_computed_from_again_after_either(place: Place) -> None:
+    folder = place.folder / "more"
+    folder.mkdir()
+    (folder / "one.csv").write_text("User ID,Poin\nU1,5\n")
+    files = DropFolder(str(folder), settle_s=0)
+    one = files.files("one", key="User ID", pattern="one*.csv", table="points")
+    two = files.files("two", key="User ID", pattern="two*.csv", table="points")
+    total = Derived("total", after="one", build=lambda points: points.select("User ID", "Poin"), key="User ID")
+    target = with_streams(find(place.folder / "systems", "andalan")[0], [one, two, total])
+
+    first, idle = place.run_target(target).streams[2], place.run_target(target).streams[2]
+    (folder / "two.csv").write_text("User ID,Poin\nU2,7\n")
+    after = place.run_target(target).streams[2]
+
+    assert (first.counts.new, idle.counts.rows, after.counts.new) == (1, 0, 1)
+
+
+def test_an_empty_table_is_no_reason_to_compute_each_time(place: Place) -> None:
+    calls = []
+
+    def counted(points: pl.DataFrame) -> pl.DataFrame:
+        calls.append(points.height)
+        return points.select("User ID")
+
+    folder = place.folder / "more"
+    folder.mkdir()
+    (folder / "one.csv").write_text("User ID,Poin\n")
+    one = DropFolder(str(folder), settle_s=0).files("one", key="User ID", pattern="*.csv")
+    derived = Derived("counted", after="one", build=counted, key="User ID")
+    target = with_streams(find(place.folder / "systems", "andalan")[0], [one, derived])
+    for _ in range(3):
+        place.run_target(target)
+
+    assert calls == [0]

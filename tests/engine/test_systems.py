@@ -51,6 +51,7 @@ def folder(tmp_path: Path) -> Path:
         ("pos", [("pos.hourly", ["sales"]), ("pos.nightly", ["sales", "stock"])]),
         ("pos.nightly", [("pos.nightly", ["sales", "stock"])]),
         ("pos.nightly.stock", [("pos.nightly", ["stock"])]),
+        ("pos.stock", [("pos.nightly", ["stock"])]),
     ],
 )
 def test_a_name_stands_for_pipelines_and_streams(
@@ -66,7 +67,7 @@ def test_a_name_stands_for_pipelines_and_streams(
         ("shop.order", "order is not part of shop; it has orders, users"),
         ("shop.exports.order", "order is not part of shop.exports; it has orders, users"),
         ("shop.exports.orders.x", "orders.x is not part of shop"),
-        ("pos.stock", "stock is not part of pos; it has hourly, nightly"),
+        ("pos.x", "x is not part of pos; it has hourly, nightly"),
         ("pos.nightly.x", "x is not part of pos.nightly; it has sales, stock"),
         ("", "no system ''"),
         ("../shop", "no system ''"),
@@ -77,6 +78,13 @@ def test_a_name_that_stands_for_nothing_is_refused_with_the_names_there_are(
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         find(folder, name)
+
+
+def test_a_stream_that_two_pipelines_have_needs_its_pipelines_name(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="2 pipelines of pos have a stream sales") as caught:
+        find(folder, "pos.sales")
+
+    assert "pos.hourly.sales, pos.nightly.sales" in caught.value.next_step
 
 
 def test_a_stream_named_as_its_pipeline_is_the_stream(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import typer
 from backhaul.cli.deploy_app import deploy
 from backhaul.cli.output import Output, told
 from backhaul.cli.quarantine_app import quarantine
+from backhaul.cli.upkeep_app import add_to as add_upkeep
 from backhaul.version import __version__
 
 app = typer.Typer(
@@ -386,22 +387,30 @@ def login(
     ] = None,
     source: Annotated[str | None, typer.Option("--source", help="The host, where a system has several.")] = None,
     wait_minutes: Annotated[float, typer.Option("--wait-minutes", help="How long the window stays open.")] = 10.0,
+    send: Annotated[
+        bool, typer.Option("--send", help="WhatsApp: send the code's picture through the system's notifiers.")
+    ] = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Sign in by hand, once: in a window, or by the cookies of your own browser. Later runs go on with that session.
 
     For a folder in Dropbox, its owner lets the app in on Dropbox's page, and the line for .env is printed.
+    For WhatsApp Web, the code that the phone scans is shown here, and in a picture that is removed at the end.
 
-    Example: backhaul login toko; backhaul login andalan --cookies cookies.txt
+    Example: backhaul login toko; backhaul login andalan --cookies cookies.txt; backhaul login kelas --send
 
     Exit codes: 0 signed in, 2 settings, 4 not signed in.
     """
     from backhaul.cli.connect import connect_dropbox, dropbox_of
     from backhaul.cli.sessions import login_named
+    from backhaul.cli.whatsapp import login_whatsapp, whatsapp_of
 
     output = _output(context, json, debug)
     with told(output):
+        if (whatsapp := whatsapp_of(name)) is not None:
+            login_whatsapp(output, name, whatsapp, wait_minutes=wait_minutes, send=send)
+            return
         if (dropbox := dropbox_of(name)) is not None:
             connect_dropbox(output, dropbox)
             return
@@ -500,25 +509,57 @@ def prune(
 @app.command()
 def report(
     context: typer.Context,
-    name: OptionalName = None,
-    by: Annotated[str, typer.Option("--by", help="week or month.")] = "week",
-    last: Annotated[int, typer.Option("--last", min=1, max=240, help="How many of them, up to now.")] = 8,
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write them to a new file.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="SYSTEM[.PIPELINE].REPORT, or a system or pipeline; all if left out"),
+    ] = None,
+    by: Annotated[str | None, typer.Option("--by", help="History by week or by month.", show_default="week")] = None,
+    last: Annotated[
+        int | None, typer.Option("--last", min=1, max=240, help="How many of them, up to now.", show_default="8")
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option("--days", min=0, max=36_500, help="How many days back a report looks.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write it to a new file.")] = None,
+    xlsx: Annotated[Path | None, typer.Option("--xlsx", help="Write a report to a new workbook.")] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show success, duration, memory, rows and messages of each pipeline by week or month.
+    """Show a report of a pipeline; without one, what the runs came to by week or month, and which reports there are.
 
-    Example: backhaul report andalan --by month --last 6
+    Example: backhaul report andalan --by month --last 6; backhaul report school.not_practised --days 14
     """
-    from backhaul.cli.report import show_report
+    from backhaul.cli.report import History, show_report
+    from backhaul.cli.table_report import Wanted
 
     output = _output(context, json, debug)
     with told(output):
-        show_report(output, name, by, last, csv)
+        show_report(output, name, History(by, last), Wanted(days, csv, xlsx))
+
+
+@app.command()
+def reconcile(
+    context: typer.Context,
+    name: Name,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write the differences to a new file.")] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Compare what each destination has with the curated tables, row by row; changes nothing.
+
+    Example: backhaul reconcile andalan --csv differences.csv
+
+    Exit codes: 0 all agree, 1 a destination could not be asked, 2 usage or settings, 3 there are differences.
+    """
+    from backhaul.cli.reconcile import reconcile_named
+
+    output = _output(context, json, debug)
+    with told(output):
+        raise typer.Exit(reconcile_named(output, name, csv))
 
 
 app.add_typer(quarantine)
+add_upkeep(app)
 
 
 notify = typer.Typer(

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from importlib.util import find_spec
@@ -17,11 +17,12 @@ from backhaul.bot import ShopBot
 from backhaul.bot.declared import bots_of
 from backhaul.cli.output import Output
 from backhaul.config import home, load_settings, missing_settings, resolved, says_yes, text
+from backhaul.engine.filled import silenced
 from backhaul.engine.run import LEDGER_URL, NO_NOTIFICATIONS, Installation
 from backhaul.engine.systems import Target, load_system, system_names
 from backhaul.engine.words import counted
 from backhaul.errors import BackhaulError, ConfigError
-from backhaul.model import Checkable
+from backhaul.model import Checkable, Stream, StreamsCheckable
 from backhaul.notify.telegram_api import BotApi
 
 LEAST_FREE_BYTES = 500_000_000
@@ -179,10 +180,14 @@ def _system(folder: Path, settings: dict[str, str]) -> list[Finding]:
     return [*findings, *(_bot(bot, settings) for bot in bots_of(folder.name))]
 
 
+def _checked(part: Checkable, streams: Sequence[Stream]) -> str:
+    return part.check_streams(streams) if isinstance(part, StreamsCheckable) else part.check()
+
+
 def _audible(target: Target, settings: dict[str, str]) -> Target:
     """Return target without its notifiers where they are silenced: a run asks for none of their settings then."""
     if says_yes(settings, NO_NOTIFICATIONS):
-        return replace(target, pipeline=replace(target.pipeline, notify=()))
+        return replace(target, pipeline=silenced(target.pipeline))
     return target
 
 
@@ -215,7 +220,8 @@ def _connections(target: Target, settings: dict[str, str]) -> list[Finding]:
     for name, part in parts:
         if isinstance(part, Checkable):
             try:
-                findings.append(Finding(name, Verdict.PASS, part.check()))
+                told = _checked(part, [each for each in pipeline.streams if id(each.source) == id(part)])
+                findings.append(Finding(name, Verdict.PASS, told))
             except BackhaulError as error:
                 # A source does not know which system it works for.
                 step = error.next_step.replace("backhaul login SYSTEM", f"backhaul login {target.name}")

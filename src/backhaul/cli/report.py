@@ -1,18 +1,20 @@
-"""`report`: success, duration, memory, rows and messages, week by week or month by month."""
+"""`report`: what runs came to, week by week or month by month, which reports there are, and any one of them."""
 
 from __future__ import annotations
 
 import csv
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
 from backhaul.cli.output import Output
 from backhaul.cli.run import installation
+from backhaul.cli.table_report import Wanted, list_reports, show_table
 from backhaul.config import home
 from backhaul.engine.prune import MEGABYTE
+from backhaul.engine.reporting import find_report, reports_of
 from backhaul.engine.reports import By, Period, report, since
-from backhaul.engine.systems import find, load_system, system_names
+from backhaul.engine.systems import Target, find, load_system, system_names
 from backhaul.errors import ConfigError
 
 HEADERS = (
@@ -32,30 +34,69 @@ HEADERS = (
     "waiting",
     "given up",
 )
+LAST = 8
 SPARE = ("waiting", "given up", "longest s", "login", "updated", "peak MB")
 
 
-def show_report(output: Output, name: str | None, by: str, last: int, file: Path | None) -> None:
-    """Print the last periods of what name stands for, of everything without one; or write them to a new CSV file."""
+@dataclass(frozen=True)
+class History:
+    """Which periods of the runs' history a person wants; None is the usual."""
+
+    by: str | None = None
+    last: int | None = None
+
+
+def show_report(output: Output, name: str | None, history: History, wanted: Wanted) -> None:
+    """Print the report of this name; else what the runs of it, or all runs, came to, and which reports there are.
+
+    With a file, write to it in place of that. Raises ConfigError for options that belong to the other kind.
+    """
+    declared = find_report(home() / "systems", name) if name else None
+    if declared is not None:
+        if history != History():
+            raise ConfigError(f"{declared.name} is a table; --by and --last are for the history of runs")
+        show_table(output, declared, wanted)
+        return
+    for option, value in (("--days", wanted.days), ("--xlsx", wanted.xlsx)):
+        if value is not None:
+            raise ConfigError(
+                f"{option} is for a report; {name or 'nothing'} names none",
+                next_step="`backhaul report` lists them all.",
+            )
+    _show_history(output, _targets(name), history, wanted.csv)
+
+
+def _show_history(output: Output, targets: list[Target], history: History, file: Path | None) -> None:
+    by, last = history.by or By.WEEK, history.last or LAST
     if by not in list(By):
         raise ConfigError(f"--by {by}: a report is by {' or '.join(By)}")
-    periods = _periods(name, By(by), last)
+    periods = _periods(targets, By(by), last)
     if file is not None:
         _write(file.expanduser(), periods)
     if output.json:
         output.document([asdict(each) for each in periods])
     elif file is None:
         output.table(HEADERS, [_row(each) for each in periods], spare=SPARE)
+        list_reports(output, targets)
     else:
         output.say(f"{len(periods)} periods in {file}")
 
 
-def _periods(name: str | None, by: By, last: int) -> list[Period]:
-    history, folder, now = installation().ledger.history, home() / "systems", datetime.now(UTC)
+def _targets(name: str | None) -> list[Target]:
+    folder = home() / "systems"
     if name:
-        targets = find(folder, name)
-    else:
-        targets = [target for system in system_names(folder) for target in load_system(folder / system)]
+        try:
+            return find(folder, name)
+        except ConfigError as error:
+            system = folder / name.partition(".")[0]
+            reports = reports_of(load_system(system)) if system.name in system_names(folder) else []
+            names = f" Its reports: {', '.join(each.name for each in reports)}." if reports else ""
+            raise ConfigError(str(error), next_step=error.next_step + names) from None
+    return [target for system in system_names(folder) for target in load_system(folder / system)]
+
+
+def _periods(targets: list[Target], by: By, last: int) -> list[Period]:
+    history, now = installation().ledger.history, datetime.now(UTC)
     found: list[Period] = []
     for target in targets:
         timezone = target.pipeline.timezone

@@ -63,6 +63,10 @@ def show_plan(output: Output, name: str) -> None:
         output.say()
         output.table(headers, rows, spare=("source", "checks"))
         output.say()
+        if plan["reports"]:
+            shown = [(each["report"], each["title"], each["days"]) for each in plan["reports"]]
+            output.table(("report", "what it shows", "days"), shown)
+            output.say()
         output.table(
             ("setting", "value"),
             [
@@ -90,6 +94,15 @@ def _plan(target: Target) -> dict[str, Any]:
                 "to": [CURATED, *(each.name for each in stream.to)],
             }
             for stream in pipeline.streams
+        ],
+        "reports": [
+            {
+                "report": f"{target.name}.{each.name}",
+                "title": each.title,
+                "after": list(each.tables),
+                "days": each.days,
+            }
+            for each in pipeline.reports
         ],
         "settings": {setting.name: setting.value(known) is not None for setting in settings_in(pipeline)},
         "defaults": [

@@ -6,12 +6,13 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from backhaul.destinations.sql.dialect import ARCHIVE_SUFFIX, ARCHIVED_AT
+from backhaul.destinations.sql.dialect import ARCHIVE_SUFFIX
 from backhaul.engine.context import RunContext, StreamResult
 from backhaul.engine.derived import computed_from, is_derived
 from backhaul.engine.events import StreamStarted, Warned
 from backhaul.engine.haul import concluded, deliverer_of, recorded
 from backhaul.engine.stage import Stager
+from backhaul.engine.tables import as_frame, curated_rows
 from backhaul.errors import CheckFailed, ConfigError
 from backhaul.model import Counts, Stream
 
@@ -70,7 +71,19 @@ class Derivation:
         names = {name.rpartition(".")[2].removesuffix(ARCHIVE_SUFFIX): name for name in computed.after}
         mine = [name for name in names if name in own and not self._is_asked_for]
         there = {name.casefold() for name in self.context.curated.tables()}
-        return [name for name in mine if self._target(name).casefold() not in there]
+        return [name for name in mine if self._target(name).casefold() not in there and not self._brought(name)]
+
+    def _brought(self, name: str) -> tuple[str, ...]:
+        """Return the columns that a stream of this pipeline has brought: what has no rows has no table yet."""
+        short = name.removesuffix(ARCHIVE_SUFFIX)
+        own = self._sharing(short) if short in {stream.name for stream in self.streams} else []
+        found = (self.context.remembered.cursor(each).columns for each in own)
+        return next((columns for columns in found if columns), ())
+
+    def _sharing(self, name: str) -> list[str]:
+        """Return the full names of all streams of this pipeline that write the table of one of them."""
+        target = self._target(name)
+        return [f"{self.context.pipeline}.{each.name}" for each in self.streams if each.target == target]
 
     def _target(self, name: str) -> str:
         return next(stream.target for stream in self.streams if stream.name == name)
@@ -88,9 +101,12 @@ class Derivation:
         for name in computed.after:
             stream = name.removesuffix(ARCHIVE_SUFFIX)
             last = stream.rpartition(".")[2]
-            full = f"{context.pipeline}.{last}" if last in own else stream
-            changes[full] = context.remembered.history.last_change(full, context.curated.name)
-        if code is None or None in changes.values():
+            writers = self._sharing(last) if last in own else [stream]
+            found = {each: context.remembered.history.last_change(each, context.curated.name) for each in writers}
+            if not any(found.values()):
+                return None
+            changes.update(found)
+        if code is None:
             return None
         return json.dumps({"code": code, "changes": changes})
 
@@ -102,41 +118,23 @@ class Derivation:
 
     def _built(self) -> pl.DataFrame:
         """Return what the pipeline's function makes of the tables. Raises ConfigError where a table is missing."""
-        import polars as pl
-
         computed = computed_from(self.stream)
         tables = computed.tables(self.streams)
-        inputs = [self._table(name, table) for name, table in zip(computed.after, tables, strict=True)]
-        built = computed.build(*inputs)
-        if not isinstance(built, pl.DataFrame):
-            raise ConfigError(
-                f"{self.name}: build returned {type(built).__name__}, not a polars DataFrame",
-                next_step="Let it return the frame; a LazyFrame is turned into one by .collect().",
+        inputs = [
+            curated_rows(
+                self.context.curated,
+                table,
+                asker=self.name,
+                stream=name,
+                columns=self._brought(name.rpartition(".")[2]),
+                with_runs=computed.with_runs,
             )
+            for name, table in zip(computed.after, tables, strict=True)
+        ]
+        built = as_frame(computed.build(*inputs), self.name)
         if missing := [column for column in self.stream.key if column not in built.columns]:
             raise ConfigError(f"{self.name}: build gives no key column {', '.join(missing)}; found {built.columns}")
         return built
-
-    def _table(self, name: str, table: str) -> pl.DataFrame:
-        """Return the rows of a curated table; of an archive that nothing was put into yet, none."""
-        import polars as pl
-
-        frames = list(self.context.curated.read(table))
-        if frames:
-            frame = pl.concat(frames)
-        elif table.endswith(ARCHIVE_SUFFIX):
-            there = self._table(name, table.removesuffix(ARCHIVE_SUFFIX)).clear()
-            frame = there.with_columns(pl.lit(None, pl.String).alias(ARCHIVED_AT))
-        else:
-            raise ConfigError(
-                f"{self.name}: there is no table {table} of stream {name} yet",
-                next_step=f"Run {name} first.",
-            )
-        if ARCHIVED_AT in frame.columns and frame[ARCHIVED_AT].dtype == pl.String:
-            # SQLite keeps moments as text.
-            moment = pl.col(ARCHIVED_AT).str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", time_zone="UTC")
-            frame = frame.with_columns(moment)
-        return frame
 
     def _stage(self, frame: pl.DataFrame) -> str | None:
         context = self.context

@@ -35,10 +35,12 @@ class Computed:
         after: the streams whose tables are read, of this pipeline by name, of others as `system.stream`.
         build: takes one frame for each of them, in this order, and returns the derived rows; pure. An object that
             can be called, such as a frozen dataclass, may have settings in its fields.
+        with_runs: whether the tables tell which batch has brought each row.
     """
 
     after: tuple[str, ...]
     build: Callable[..., pl.DataFrame]
+    with_runs: bool = False
     name: str = "curated"
     parallel: int = 1
 
@@ -93,12 +95,16 @@ def Derived(
     checks: Iterable[Check] = (),
     title: str | None = None,
     table: str | None = None,
+    with_runs: bool = False,
 ) -> Stream:
     """Return a stream that is computed after the others from their curated tables, by `build`.
 
     A row that the computation no longer gives is marked with `removed_at`; what a merge replaces stays in
     `TABLE__archive`, so that the history can be read. `after` may name the archive of a stream as well, as
-    `STREAM__archive`: the rows that merges have replaced, and in `_archived_at` when (UTC).
+    `STREAM__archive`: the rows that merges have replaced, in `_archived_at` when (UTC), in `_archived_by` by which
+    batch. With `with_runs` all tables have `_inserted_run`, the batch that has brought a row first; the names of
+    batches sort by time. Rows of a complete or derived stream that are gone are among them, with a `removed_at`.
+
     A run computes it if a table of `after`, or a Python file beside or below `build`, has changed since then;
     naming it, as in `backhaul run system.NAME`, computes it in any case. Raises ConfigError for an empty `after`.
     """
@@ -106,7 +112,7 @@ def Derived(
     if not names:
         raise ConfigError(f"derived stream {name}: after names no stream")
     options = StreamOptions(to=to, checks=checks, title=title, table=table, complete=True)
-    return Stream.made_by(Computed(names, build), name, key=key, request=None, options=options)
+    return Stream.made_by(Computed(names, build, with_runs), name, key=key, request=None, options=options)
 
 
 def is_derived(stream: Stream) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from backhaul.engine.table_reports import Report
 from backhaul.errors import ConfigError
 from backhaul.lake.landing import is_reserved
 from backhaul.model import Stream
@@ -58,6 +59,7 @@ class Pipeline:
     """Streams that run together. `timezone` is the schedule's, else UTC: its days are the windows' days.
 
     `notify` are the channels that hear of every run; `alerts` are the rules for those that only want alerts.
+    `reports` are tables that people ask for with `backhaul report`.
     """
 
     name: str
@@ -65,12 +67,14 @@ class Pipeline:
     schedule: Schedule | None = None
     notify: Iterable[Notifier] = ()
     alerts: AlertRules = AlertRules()
+    reports: Iterable[Report] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "streams", tuple(self.streams))
         object.__setattr__(self, "notify", tuple(self.notify))
+        object.__setattr__(self, "reports", tuple(self.reports))
         names = [stream.name for stream in self.streams]
-        for name in (self.name, *names):
+        for name in (self.name, *names, *(report.name for report in self.reports)):
             if not re.fullmatch(r"[\w -]+", name):
                 raise ConfigError(
                     f"pipeline {self.name}: {name!r} is no name; it takes letters, digits, spaces, _ and -",
@@ -89,11 +93,23 @@ class Pipeline:
         for stream in self.streams:
             if not stream.key:
                 raise ConfigError(f"pipeline {self.name}: stream {stream.name} has no key")
+        self._refuse_reports_named_twice(names)
         channels = [notifier.name for notifier in self.notify]
         if double := sorted({name for name in channels if channels.count(name) > 1}):
             raise ConfigError(
                 f"pipeline {self.name}: two notifiers are named {double[0]}", next_step="Give one of them a name=."
             )
+
+    def _refuse_reports_named_twice(self, streams: list[str]) -> None:
+        """Raise ConfigError where the command line could not tell a report from another one, or from a stream."""
+        taken = {name.casefold(): f"stream {name}" for name in streams}
+        for report in self.reports:
+            if other := taken.get(report.name.casefold()):
+                raise ConfigError(
+                    f"pipeline {self.name}: report {report.name} has the name of {other}",
+                    next_step="Rename one of the two.",
+                )
+            taken[report.name.casefold()] = f"another report, {report.name}"
 
     @property
     def timezone(self) -> str:

@@ -53,6 +53,8 @@ def system_names(folder: Path) -> list[str]:
 def find(folder: Path, name: str) -> list[Target]:
     """Return the pipelines that name stands for: `system`, `system.pipeline`, `system[.pipeline].stream`.
 
+    The pipeline may be left out where only one of the system has a stream of that name.
+
     Raises ConfigError if there is no such system, pipeline or stream, or if a module cannot be imported.
     """
     system, *rest = name.split(".")
@@ -70,12 +72,19 @@ def find(folder: Path, name: str) -> list[Target]:
         targets, rest = [by_name[rest[0]]], rest[1:]
     if not rest:
         return targets
-    if len(rest) == 1 and len(targets) == 1 and rest[0] in _stream_names(targets):
-        only = targets[0]
+    owners = [target for target in targets if rest[0] in _stream_names([target])]
+    if len(rest) == 1 and len(owners) == 1:
+        only = owners[0]
         chosen = tuple(stream for stream in only.pipeline.streams if stream.name == rest[0])
         return [Target(only.name, replace(only.pipeline, streams=chosen))]
     choices = [*(by_name if len(targets) > 1 else ()), *_stream_names(targets)]
     whole = name.removesuffix(f".{'.'.join(rest)}")
+    if len(rest) == 1 and owners:
+        names = [f"{target.name}.{rest[0]}" for target in owners]
+        raise ConfigError(
+            f"{name}: {len(owners)} pipelines of {system} have a stream {rest[0]}",
+            next_step=f"Name one of: {', '.join(names)}.",
+        )
     raise ConfigError(
         f"{name}: {'.'.join(rest)} is not part of {whole}; it has {', '.join(dict.fromkeys(choices))}",
         next_step=f"`backhaul plan {system}` shows them all.",

@@ -117,10 +117,11 @@ class History:
         return self._file.rows(sa.select(table.c.created_at, table.c.state).where(mine))
 
     def last_change(self, stream: str, destination: str) -> str | None:
-        """Return words that are others after each change of a destination's rows of a stream; None if there was none.
+        """Return words that are others after each change of a destination's rows of a stream; None before the first.
 
-        They count the changes: a clock that was set back makes no moment later than the last one. `stream` is a full
-        name, or one without its pipeline: `system.stream`.
+        A delivery that changed nothing, such as that of an empty file, is known too. They count the changes: a clock
+        that was set back makes no moment later than the last one. `stream` is a full name, or one without its
+        pipeline: `system.stream`.
         """
         table = t.deliveries
         first, _, last = stream.rpartition(".")
@@ -130,17 +131,16 @@ class History:
         )
         has_changed = table.c.new + table.c.updated + table.c.removed > 0
         found: list[sa.Label[Any]] = [
-            sa.func.max(table.c.changed_at).label("at"),
-            sa.func.count().label("number"),
+            sa.func.max(sa.case((has_changed, table.c.changed_at))).label("at"),
+            sa.func.sum(sa.case((has_changed, 1), else_=0)).label("number"),
         ]
         query = sa.select(*found).where(
             table.c.state == DONE,
             table.c.destination == destination,
-            has_changed,
             sa.or_(table.c.stream == stream, inner) if first else table.c.stream == stream,
         )
         rows = self._file.rows(query)
-        return f"{rows[0]['number']}, the last {rows[0]['at']}" if rows and rows[0]["number"] else None
+        return f"{rows[0]['number']}, the last {rows[0]['at']}" if rows and rows[0]["number"] is not None else None
 
     def data_of(self, stream: str) -> datetime | None:
         """Return when the file that a stream delivered last was made (UTC), or None where that is not known.
