@@ -7,12 +7,13 @@ import resource
 import sqlite3
 import subprocess
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from backhaul import __version__
+from backhaul.cli import demo_school
 from backhaul.sandbox import SandboxBackOffice
 from tests.cli.shop import Shop
 
@@ -204,15 +205,25 @@ def test_a_folder_without_systems_is_told(bare: Shop) -> None:
     assert "no systems" in bare.call("status").stdout
 
 
-@pytest.mark.parametrize("is_there", [False, True], ids=["fresh folder", "empty folder"])
-def test_demo_fetches_everything_and_then_finds_nothing_changed(bare: Shop, is_there: bool) -> None:
-    if is_there:
-        (bare.folder / "look").mkdir()
+@dataclass(frozen=True)
+class Demo:
+    """A demo that has run in an empty folder `look`, and what it printed."""
 
-    done = bare.call("demo", "look", timeout_s=120)
+    shop: Shop
+    done: subprocess.CompletedProcess[str]
 
-    assert done.returncode == 0, done.stderr
-    first, second = done.stdout.split("second pass")
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    bare = Shop(tmp_path_factory.mktemp("demo"), {})
+    (bare.folder / "look").mkdir()
+    return Demo(bare, bare.call("demo", "look", timeout_s=180))
+
+
+@pytest.mark.xdist_group("demo")
+def test_demo_fetches_everything_and_then_finds_nothing_changed(demo: Demo) -> None:
+    assert demo.done.returncode == 0, demo.done.stderr
+    first, second = demo.done.stdout.split("second pass")
     assert "andalan: done, 94 rows" in first
     assert "andalan: done, 94 rows" in second
     assert "cd look\n" in second
@@ -224,34 +235,58 @@ def test_demo_fetches_everything_and_then_finds_nothing_changed(bare: Shop, is_t
     for_staff, for_owner = second.split("Hadi (owner) asks the shop's bot: sabn colek jeruk")
     assert "1. MINYAK GORENG OMBAKITA BOTOL 1 LITER" in for_staff
     assert ("margin" in for_staff, "margin" in for_owner) == (False, True)
-    with closing(sqlite3.connect(bare.folder / "look" / "data" / "warehouse.db")) as warehouse:
+    with closing(sqlite3.connect(demo.shop.folder / "look" / "data" / "warehouse.db")) as warehouse:
         assert warehouse.execute("SELECT count(*) FROM transaksi").fetchone() == (27,)
 
 
-def test_what_the_demo_says_to_type_next_can_be_typed(bare: Shop) -> None:
-    lines = bare.call("demo", "look", timeout_s=120).stdout.splitlines()
+@pytest.mark.browser
+@pytest.mark.xdist_group("demo")
+def test_demo_counts_the_practice_of_a_class_and_the_leads_of_a_sales_team(demo: Demo) -> None:
+    first, second = demo.done.stdout.split("second pass")
+
+    assert re.search(r"student_stats +derived +6 +6 +0 +0", first)
+    assert re.search(r"student_stats +derived +6 +0 +2 +4", second)
+    assert re.search(r"last_practice +derived +4 +0 +2 +2", second)
+    assert re.search(r"sales_sheet +derived +2 +2", first)
+    assert re.search(r"sales_sheet +derived +3 +1 +0 +2", second)
+    assert "ambiguous" in second
+
+
+@pytest.mark.xdist_group("demo")
+def test_what_the_demo_says_to_type_next_can_be_typed(demo: Demo) -> None:
+    lines = demo.done.stdout.splitlines()
     typed = [line.strip() for line in lines[lines.index("What happened, step by step:") :] if line.startswith("  ")]
 
     place, nothing = {"PATH": os.defpath, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}, subprocess.DEVNULL
     script = " && ".join(typed)
     done = subprocess.run(
-        script, shell=True, cwd=bare.folder, env=place, stdin=nothing, capture_output=True, text=True
+        script, shell=True, cwd=demo.shop.folder, env=place, stdin=nothing, capture_output=True, text=True
     )
 
     assert done.returncode == 0, done.stderr
     assert "andalan" in done.stdout
-    assert (bare.folder / "office" / "systems" / "andalan" / "pipeline.py").exists()
-    assert (bare.folder / "shop" / "systems" / "toko" / "pipeline.py").exists()
+    assert (demo.shop.folder / "office" / "systems" / "andalan" / "pipeline.py").exists()
+    assert (demo.shop.folder / "shop" / "systems" / "toko" / "pipeline.py").exists()
+    assert (demo.shop.folder / "school" / "systems" / "kelas" / "students.py").exists()
 
 
-def test_demo_again_is_made_anew(bare: Shop) -> None:
-    bare.call("demo", "look", timeout_s=120)
+@pytest.mark.slow
+@pytest.mark.xdist_group("demo")
+def test_demo_again_is_made_anew(demo: Demo) -> None:
+    again = demo.shop.call("demo", "look", "--json", timeout_s=180)
 
-    again = bare.call("demo", "look", "--json", timeout_s=120)
-
-    runs = json.loads(again.stdout)["runs"]
+    runs = [run for run in json.loads(again.stdout)["runs"] if run["pipeline"] in ("andalan", "toko")]
     assert [sum(each["new"] for each in run["streams"]) for run in runs] == [94, 764, 0, 29]
     assert [sum(each["unchanged"] for each in run["streams"]) for run in runs] == [0, 0, 94, 567]
+
+
+def test_demo_leaves_out_the_school_where_there_is_no_mongodb_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(demo_school, "found_program", lambda: None)
+    monkeypatch.delenv("MONGODB_URI", raising=False)
+
+    assert "there is no MongoDB" in demo_school.possible().why_not
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "data/warehouse.db"])

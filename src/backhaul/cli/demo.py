@@ -10,23 +10,26 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from backhaul.cli import demo_school
 from backhaul.cli.demo_bot import Said, conversation
 from backhaul.cli.demo_page import page
 from backhaul.cli.init import copy_system
 from backhaul.cli.output import Output
 from backhaul.cli.progress import Progress
 from backhaul.cli.run import report
+from backhaul.cli.table_files import drawn
 from backhaul.engine.run import Installation, RunOptions, RunResult, outcome_of_all, run_pipeline
 from backhaul.engine.systems import Target, bundled_systems, load_system, system_names
 from backhaul.engine.words import counted
 from backhaul.errors import ConfigError
 from backhaul.sandbox.outside import Outside
+from backhaul.sealing import KEY_SETTING, new_key
 
 DAY = "2025-09-12"
 MOST_LINES = 14
 PASSES = (
     "first pass: everything is new",
-    "second pass: the shop has uploaded a newer backup; in the back office nothing has changed",
+    "second pass: the shop has a newer backup, the school another day; in the back office nothing has changed",
 )
 MARK = ".backhaul-demo"
 PAGE = "what-people-see.html"
@@ -50,23 +53,35 @@ def run_demo(output: Output, folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).touch()
     os.environ["BACKHAUL_HOME"] = str(folder.resolve())
+    school = demo_school.possible()
     for name in system_names(bundled_systems()):
-        copy_system(folder, name)
+        if name != demo_school.NAME or not school.why_not:
+            copy_system(folder, name)
     with Outside() as outside:
+        own = {} if school.why_not else demo_school.opened(outside, folder, school)
         # Only what is missing comes from the sandbox in name; here all of it does, so that nothing real is touched.
-        here = Installation(data=folder.resolve() / "data", settings=outside.settings)
+        settings = {**outside.settings, KEY_SETTING: new_key(), **own}
+        here = Installation(data=folder.resolve() / "data", settings=settings)
         output.progress(
             f"sandbox: back office {outside.office.url}, sheets {outside.sheets.url}, Dropbox {outside.dropbox.url},"
-            " a Telegram group and a bot"
+            " a Telegram group and a bot, a school with its WhatsApp page"
         )
+        if school.why_not:
+            output.progress(f"left out: {demo_school.NAME}; {school.why_not}")
+        elif school.why_no_page:
+            output.progress(f"{demo_school.NAME}: {school.why_no_page}")
         targets = [
             target for name in system_names(folder / "systems") for target in load_system(folder / "systems" / name)
         ]
         exit_code = _passes(output, targets, here, outside)
         said = [] if exit_code else conversation(folder, here, outside)
         _show_outside(output, outside, folder, said)
+        if not exit_code and not school.why_not:
+            for title, table in demo_school.told(folder, here):
+                output.say(f"The school's report {title}:")
+                _quote(output, "\n".join(drawn(table.columns, table.rows(), demo_school.ZONE)))
     if not exit_code:
-        _say_where(output, folder)
+        _say_where(output, folder, with_school=not school.why_not)
     return exit_code
 
 
@@ -106,6 +121,8 @@ def _passes(output: Output, targets: list[Target], here: Installation, outside: 
     for number, title in enumerate(PASSES):
         if number:
             outside.upload_backup(number)
+            if outside.school:
+                outside.school.live(number)
         output.progress("")
         output.say(f"\n{title}")
         passed = [run_pipeline(target, here, RunOptions(window=DAY), [Progress(output)]) for target in targets]
@@ -117,7 +134,7 @@ def _passes(output: Output, targets: list[Target], here: Installation, outside: 
     return outcome_of_all(results)
 
 
-def _say_where(output: Output, folder: Path) -> None:
+def _say_where(output: Output, folder: Path, *, with_school: bool) -> None:
     program = program_in(folder)
     output.say("\nWhere to look:")
     output.say(f"  {folder / PAGE}  the sheets, the messages and the bot, as people see them: open it in a browser")
@@ -130,9 +147,12 @@ def _say_where(output: Output, folder: Path) -> None:
     output.say(f"  {program} runs")
     output.say(f"  {program} logs")
     output.say(f'  {program} search "sabun colek"')
+    if with_school:
+        output.say(f"  {program} report kelas.not_practised --days 1")
     output.say("A folder of your own next, beside this one:")
     output.say(f"  {program} init --from andalan {quoted(str(Path('..', 'office')))}")
     output.say(f"  {program} init --from toko {quoted(str(Path('..', 'shop')))}")
+    output.say(f"  {program} init --from kelas {quoted(str(Path('..', 'school')))}")
 
 
 def program_in(folder: Path) -> str:

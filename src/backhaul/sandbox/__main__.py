@@ -7,6 +7,7 @@ import signal
 import threading
 
 from backhaul.sandbox import Fault, SandboxBackOffice, Variant
+from backhaul.sandbox.mongo import found_program
 from backhaul.sandbox.outside import Outside
 
 
@@ -27,6 +28,8 @@ def main() -> None:
         parser.error(f"port {given.port} cannot be used ({error.strerror}); name another one: --port 0 takes any")
     with Outside(sandbox) as outside:
         outside.upload_backup(1)
+        if found_program():
+            outside.open_school().live(1)
         # As the lines of an .env, to be pasted there.
         for name, value in outside.settings.items():
             print(f"{name}='{value}'" if value.startswith("{") else f"{name}={value}")

@@ -9,6 +9,7 @@ from types import TracebackType
 from backhaul.engine.systems import bundled_systems
 from backhaul.sandbox.dropbox.service import SandboxDropbox
 from backhaul.sandbox.office.server import SandboxBackOffice
+from backhaul.sandbox.school import SandboxSchool
 from backhaul.sandbox.sheets.book import Book
 from backhaul.sandbox.sheets.server import SandboxSheets
 from backhaul.sandbox.telegram.bot_api import SandboxTelegram
@@ -29,7 +30,8 @@ class Outside:
     """All that the bundled systems talk to; runs between `with` and its end.
 
     A back office, Google Sheets with empty spreadsheets shared with a robot, a Dropbox with the shop's backup of
-    yesterday, and a Telegram with a group, a bot and two people of the shop.
+    yesterday, and a Telegram with a group, a bot and two people of the shop. A school with its WhatsApp is there
+    once somebody opens it.
     """
 
     def __init__(self, office: SandboxBackOffice | None = None) -> None:
@@ -38,6 +40,7 @@ class Outside:
         self.dropbox = SandboxDropbox()
         self.telegram = SandboxTelegram()
         self.books: dict[str, Book] = {}
+        self.school: SandboxSchool | None = None
         self._stack = ExitStack()
 
     def __enter__(self) -> Outside:
@@ -55,6 +58,17 @@ class Outside:
         uploaded = datetime.now(UTC) - timedelta(days=1 - day)
         name = f"i5_TOKO_{uploaded:%Y%m%d}.i5bu"
         self.dropbox.put_file(name, sample.read_bytes(), server_modified=uploaded)
+
+    def open_school(self, mongo_url: str = "") -> SandboxSchool:
+        """Start the school's WhatsApp and, without an address of one, a MongoDB, and let its first day pass.
+
+        Raises TransientError where no program on this machine can stand in for MongoDB.
+        """
+        self.school = school = self._stack.enter_context(SandboxSchool(self.sheets, mongo_url=mongo_url))
+        assert school.roster is not None and school.sales is not None
+        self.books |= {"SHEET_ID": school.roster, "SALES_SHEET_ID": school.sales}
+        school.live(0)
+        return school
 
     def __exit__(
         self,
@@ -75,6 +89,7 @@ class Outside:
             "GOOGLE_API_URL": self.sheets.url,
             **{name: book.url for name, book in self.books.items()},
             **self.dropbox.settings,
+            **(self.school.settings if self.school else {}),
             "TELEGRAM_BOT_TOKEN": self.telegram.token,
             "ALLOWED_USERS": str(STAFF),
             "OWNER_USERS": str(OWNER),
