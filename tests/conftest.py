@@ -15,7 +15,8 @@ settings.load_profile("repeatable")
 
 OURS = (
     *("ALLOWED_", "APPRISE_", "BACKEND_", "BACKHAUL_", "CREDENTIALS_", "CSV_", "DISABLE_", "DROPBOX_", "GOOGLE_"),
-    *("LOG_LEVEL", "MAX_CSV_", "MONGO", "OWNER_", "RENDER_", "SEARCH_", "SHEET_", "TELEGRAM_", "WHATSAPP_"),
+    *("LEAD_", "LOG_LEVEL", "LOGGER_", "MAX_CSV_", "MESSAGE_", "MONGO", "OWNER_", "PHONE_", "PRACTICE_", "RENDER_"),
+    *("SALES_", "SEARCH_", "SHEET_", "STUDENTS_", "TELEGRAM_", "UNIQ_", "WHATSAPP_"),
 )
 
 
