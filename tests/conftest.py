@@ -14,7 +14,18 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, print_b
 settings.load_profile("repeatable")
 
 OURS = (
-    *("ALLOWED_", "APPRISE_", "BACKEND_", "BACKHAUL_", "CREDENTIALS_", "CSV_", "DISABLE_", "DROPBOX_", "GOOGLE_"),
+    *(
+        "ADVANCE_",
+        "ALLOWED_",
+        "APPRISE_",
+        "BACKEND_",
+        "BACKHAUL_",
+        "CREDENTIALS_",
+        "CSV_",
+        "DISABLE_",
+        "DROPBOX_",
+        "GOOGLE_",
+    ),
     *("LEAD_", "LOG_LEVEL", "LOGGER_", "MAX_CSV_", "MESSAGE_", "MONGO", "OWNER_", "PHONE_", "PRACTICE_", "RENDER_"),
     *("SALES_", "SEARCH_", "SHEET_", "STUDENTS_", "TELEGRAM_", "UNIQ_", "WHATSAPP_"),
 )

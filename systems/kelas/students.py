@@ -22,7 +22,7 @@ from .rules import student_reports as reports
 from .rules.roster_warnings import RosterWarnings
 from .rules.senders import BareMedia, UnknownSenders
 from .rules.stats import StudentStats
-from .rules.write_back import last_practice, unreadable_days
+from .rules.write_back import MovedOn, last_practice, unreadable_days
 
 CHAT = "students"
 """The key of the group in the identity of its messages: it stays when the group is renamed."""
@@ -41,6 +41,7 @@ database = Setting("STUDENTS_DB", default="students_db")
 collection = Setting("STUDENTS_COLLECTION", default="student_stats")
 practice_words, message_words = Setting("PRACTICE_WORDS"), Setting("MESSAGE_WORDS")
 uniq_id_style = Setting("UNIQ_ID_STYLE", default="digits")
+advance_after = Setting("ADVANCE_AFTER", default="")
 
 documents = MongoDB(
     database,
@@ -109,7 +110,13 @@ pipeline = Pipeline(
             "student_stats",
             title="Students",
             after=("messages", "roster", "roster__archive", "aliases", "before"),
-            build=StudentStats(practice_words, message_words, region=region, uniq_id_style=uniq_id_style),
+            build=StudentStats(
+                practice_words,
+                message_words,
+                region=region,
+                uniq_id_style=uniq_id_style,
+                advance_after=advance_after,
+            ),
             key="uniq_id",
             to=documents,
             with_runs=True,
@@ -119,6 +126,14 @@ pipeline = Pipeline(
             title="Last practice, on the roster",
             after=("student_stats", "roster"),
             build=last_practice,
+            key=KEY,
+            to=GoogleSheet(sheet, tab="main", update_only=True, name="roster"),
+        ),
+        Derived(
+            "lessons_on",
+            title="Students moved on, on the roster",
+            after=("student_stats", "roster"),
+            build=MovedOn(advance_after),
             key=KEY,
             to=GoogleSheet(sheet, tab="main", update_only=True, name="roster"),
         ),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from .said import Said, number_of
 from .words import clean
 
 if TYPE_CHECKING:
@@ -58,6 +60,27 @@ def moved_on(stats: pl.DataFrame, roster: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+@dataclass(frozen=True)
+class MovedOn:
+    """The lessons of students who were moved on, to be written to the roster; none where nobody is moved on."""
+
+    advance_after: Said = ""
+
+    def __call__(self, stats: pl.DataFrame, roster: pl.DataFrame) -> pl.DataFrame:
+        """Return phone_number, name, current_lesson of each student whose roster shows an earlier lesson."""
+        import polars as pl
+
+        found = moved_on(stats, roster)
+        if not number_of(self.advance_after, "ADVANCE_AFTER"):
+            return found.clear()
+        known = _with_cells(stats, roster).select(*_KEY, "roster_lesson")
+        return (
+            found.join(known, on=_KEY)
+            .filter(pl.col("current_lesson") != pl.col("roster_lesson"))
+            .drop("roster_lesson")
+        )
+
+
 def day_of(cell: object) -> date | None:
     """Return the day in a cell as people write it: 1/2/2026, 01.02.26, 2026-02-01, with a time or without; else None.
 
@@ -88,8 +111,10 @@ def _with_cells(stats: pl.DataFrame, roster: pl.DataFrame) -> pl.DataFrame:
     """Return stats with the key, the lesson and the cell of the roster's row that each comes from."""
     import polars as pl
 
-    if "removed_at" in roster.columns:
-        roster = roster.filter(pl.col("removed_at").is_null())
+    stats, roster = (
+        each.filter(pl.col("removed_at").is_null()) if "removed_at" in each.columns else each
+        for each in (stats, roster)
+    )
     seen = roster.select(
         *_KEY,
         *_seen(roster, _KEY),

@@ -8,7 +8,7 @@ import pytest
 
 from systems.kelas.rules.roster_warnings import RosterWarnings
 from systems.kelas.rules.senders import BareMedia, UnknownSenders
-from systems.kelas.rules.write_back import day_of, last_practice, moved_on, unreadable_days
+from systems.kelas.rules.write_back import MovedOn, day_of, last_practice, moved_on, unreadable_days
 
 from .student_frames import (
     DANA,
@@ -88,6 +88,16 @@ def test_the_lesson_reached_goes_back_to_the_roster() -> None:
     stats = stats_of(people).with_columns(current_lesson=pl.lit("6"))
 
     assert moved_on(stats, people).rows() == [(DANA, "דנה לוי", "6")]
+    assert MovedOn("3")(stats, people).rows() == [(DANA, "דנה לוי", "6")]
+    assert MovedOn("3")(stats_of(people), people).height == 0
+
+
+@pytest.mark.parametrize("advance_after", ["", "0"])
+def test_the_roster_is_left_alone_where_nobody_is_to_be_moved_on(advance_after: str) -> None:
+    people = roster((DANA, "דנה לוי", "5"))
+    stats = stats_of(people).with_columns(current_lesson=pl.lit("6"))
+
+    assert MovedOn(advance_after)(stats, people).height == 0
 
 
 @pytest.mark.parametrize(
