@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from backhaul.destinations import CsvFiles, ExcelWorkbook, GoogleSheet, MongoDB, Nested, Stamps, Warehouse
     from backhaul.engine.derived import Derived
     from backhaul.engine.pipeline import AlertRules, Pipeline, Schedule
-    from backhaul.engine.table_reports import Report
+    from backhaul.engine.report import Report
     from backhaul.errors import ConfigError, SourceChanged
     from backhaul.formats import chat
     from backhaul.model import Migration, Retention, RowCheck, Severity, Stream, TableCheck, Window
@@ -61,7 +61,7 @@ _HOMES = {
     "Nested": "backhaul.destinations",
     "Pipeline": "backhaul.engine.pipeline",
     "PriceColumns": "backhaul.search",
-    "Report": "backhaul.engine.table_reports",
+    "Report": "backhaul.engine.report",
     "Retention": "backhaul.model",
     "RowCheck": "backhaul.model",
     "Schedule": "backhaul.engine.pipeline",

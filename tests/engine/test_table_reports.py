@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 
 from backhaul.config import Setting
+from backhaul.engine.declared_reports import find_report, report_table
 from backhaul.engine.pipeline import Pipeline
-from backhaul.engine.reporting import find_report, report_table
+from backhaul.engine.report import Report
 from backhaul.engine.run import Installation, RunOptions, run_pipeline
 from backhaul.engine.systems import find
-from backhaul.engine.table_reports import Report
 from backhaul.errors import BackhaulError, ConfigError
 from backhaul.model import united
 from backhaul.sources import DropFolder

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backhaul.engine.reporting import find_report, report_table
+from backhaul.engine.declared_reports import find_report, report_table
 from backhaul.engine.run import Installation
 from backhaul.sandbox.mongo import found_program
 from backhaul.sandbox.outside import Outside

@@ -11,8 +11,8 @@ from backhaul.cli.output import Output
 from backhaul.cli.run import installation
 from backhaul.cli.table_report import Wanted, list_reports, show_table
 from backhaul.config import home
+from backhaul.engine.declared_reports import find_report, reports_of
 from backhaul.engine.prune import MEGABYTE
-from backhaul.engine.reporting import find_report, reports_of
 from backhaul.engine.reports import By, Period, report, since
 from backhaul.engine.systems import Target, find, load_system, system_names
 from backhaul.errors import ConfigError

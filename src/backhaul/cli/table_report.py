@@ -13,7 +13,7 @@ from backhaul.cli.output import Output
 from backhaul.cli.run import installation
 from backhaul.cli.table_files import as_json, drawn, refuse_existing, write_csv, write_workbook
 from backhaul.config import home
-from backhaul.engine.reporting import Declared, report_table, reports_of
+from backhaul.engine.declared_reports import Declared, report_table, reports_of
 from backhaul.engine.systems import Target
 from backhaul.engine.words import counted
 

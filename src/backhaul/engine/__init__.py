@@ -17,5 +17,9 @@ told into the outbox (`alerts.py` says what is worth an alert, `sender.py` sends
 retention no longer keeps.
 
 `replay.py` takes steps 6 to 8 again from what is kept. `reread.py`, `quarantine.py` and `rework.py` look at rejected
-rows and take them back. `reports.py` sums runs up.
+rows and take them back. `reports.py` sums runs up. `side_by_side.py` runs the pipelines of a system at once.
+
+Beside the runs: `declared_reports.py` shows the reports of a pipeline (`report.py`) from its tables (`tables.py`),
+`reconcile.py` says where a destination differs from curated, `upkeep.py` and `backup.py` mark, migrate, back up and
+restore what a destination holds.
 """

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from backhaul.engine.table_reports import Report
+from backhaul.engine.report import Report
 from backhaul.errors import ConfigError
 from backhaul.lake.landing import is_reserved
 from backhaul.model import Stream

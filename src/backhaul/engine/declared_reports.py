@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backhaul.config import resolved
+from backhaul.engine.report import Report
 from backhaul.engine.run import Installation
 from backhaul.engine.systems import Target, load_system, system_names
-from backhaul.engine.table_reports import Report
 from backhaul.engine.tables import Tables, as_frame
 from backhaul.engine.unforeseen import ours_alone
 from backhaul.errors import ConfigError
