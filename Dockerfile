@@ -7,7 +7,7 @@ RUN apt-get update \
 WORKDIR /build
 COPY LICENSE README.md pyproject.toml requirements.lock ./
 COPY tools/locked.py tools/
-RUN python3 tools/locked.py "backhaul[sheets,vault,postgres,browser,archives,search,telegram]" > run.lock \
+RUN python3 tools/locked.py "backhaul[sheets,vault,postgres,browser,archives,search,telegram,whatsapp,mongo]" > run.lock \
     && python3 tools/locked.py hatchling > build.lock \
     && python3 -m venv venv \
     && python3 -m venv --without-pip /opt/backhaul \

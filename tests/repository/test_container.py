@@ -140,5 +140,19 @@ def test_the_real_lock_gives_what_the_image_asks_for():
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
-    assert asked == ["backhaul[sheets,vault,postgres,browser,archives,search,telegram]", "hatchling"]
-    assert {"sheets", "vault", "postgres", "browser"} <= set(project["optional-dependencies"])
+    assert asked == ["backhaul[sheets,vault,postgres,browser,archives,search,telegram,whatsapp,mongo]", "hatchling"]
+    extras = asked[0].removeprefix("backhaul[").removesuffix("]").split(",")
+    assert set(extras) <= set(project["optional-dependencies"])
+
+
+def test_every_setup_that_a_systems_page_names_is_in_the_image():
+    extras = set(re.search(r"backhaul\[([a-z,]+)\]", of("RUN")[1]).group(1).split(","))
+    pages = list((ROOT / "systems").glob("*/README.md"))
+    named = [re.search(r'pip install "\.\[([a-z,]+)\]"', page.read_text(encoding="utf-8")) for page in pages]
+
+    assert len(pages) >= 3
+    assert [found.group(1) for found in named if found and not set(found.group(1).split(",")) <= extras] == []
+
+
+def test_a_browser_for_pages_is_in_the_image():
+    assert "chromium-headless-shell" in of("RUN")[-2].split()
