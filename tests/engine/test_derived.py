@@ -241,3 +241,21 @@ def test_an_empty_table_is_no_reason_to_compute_each_time(place: Place) -> None:
         place.run_target(target)
 
     assert calls == [0]
+
+
+def test_one_that_is_named_alone_finds_the_tables_that_its_pipeline_gives_other_names(place: Place) -> None:
+    module = place.folder / "systems" / "school" / "pupils.py"
+    module.parent.mkdir()
+    module.write_text(
+        "from backhaul import Derived, DropFolder, Pipeline\n"
+        f"rows = DropFolder({str(place.folder / 'in')!r}, settle_s=0)\n"
+        "pipeline = Pipeline('pupils', [rows.files('rows', key='id', pattern='*.csv', table='pupils'),\n"
+        "    Derived('ids', after='rows', build=lambda rows: rows.select('id'), key='id')])\n"
+    )
+    (place.folder / "in").mkdir()
+    (place.folder / "in" / "one.csv").write_text("id,name\n1,a\n2,b\n")
+    place.run("school.rows")
+
+    alone = place.run("school.ids")
+
+    assert [(each.stream, each.counts.new) for each in alone.streams] == [("school.ids", 2)]

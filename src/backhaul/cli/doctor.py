@@ -172,11 +172,13 @@ def _system(folder: Path, settings: dict[str, str]) -> list[Finding]:
         return [Finding(name, Verdict.FAIL, f"missing settings: {', '.join(dict.fromkeys(missing))}", hint)]
     streams = sum(len(tuple(target.pipeline.streams)) for target in targets)
     findings = [Finding(name, Verdict.PASS, f"{counted(streams, 'stream')}, all settings are there")]
+    asked: list[object] = []
     for target in targets:
         try:
-            findings += _connections(target, settings)
+            found = _connections(target, settings, asked)
         except BackhaulError as error:
-            findings.append(Finding(target.name, Verdict.FAIL, str(error), error.next_step))
+            found = [Finding(target.name, Verdict.FAIL, str(error), error.next_step)]
+        findings += [each for each in found if each not in findings]
     return [*findings, *(_bot(bot, settings) for bot in bots_of(folder.name))]
 
 
@@ -209,8 +211,11 @@ def _bot(bot: ShopBot, settings: dict[str, str]) -> Finding:
     return Finding("bot", Verdict.PASS, detail)
 
 
-def _connections(target: Target, settings: dict[str, str]) -> list[Finding]:
-    """Reach every source, destination and notifier that can be asked; signs in nowhere, writes nothing."""
+def _connections(target: Target, settings: dict[str, str], asked: list[object]) -> list[Finding]:
+    """Reach every source, destination and notifier that can be asked; signs in nowhere, writes nothing.
+
+    Those in `asked` were reached for another pipeline of the system; it grows.
+    """
     pipeline = resolved(target.pipeline, settings)
     sources = {id(stream.source): stream.source for stream in pipeline.streams}.values()
     parts: list[tuple[str, object]] = [(f"source {source.name}", source) for source in sources]
@@ -218,7 +223,8 @@ def _connections(target: Target, settings: dict[str, str]) -> list[Finding]:
     parts += [(notifier.name, notifier) for notifier in pipeline.notify]
     findings = []
     for name, part in parts:
-        if isinstance(part, Checkable):
+        if isinstance(part, Checkable) and part not in asked:
+            asked.append(part)
             try:
                 told = _checked(part, [each for each in pipeline.streams if id(each.source) == id(part)])
                 findings.append(Finding(name, Verdict.PASS, told))

@@ -76,10 +76,25 @@ def _show_history(output: Output, targets: list[Target], history: History, file:
     if output.json:
         output.document([asdict(each) for each in periods])
     elif file is None:
-        output.table(HEADERS, [_row(each) for each in periods], spare=SPARE)
+        output.table(HEADERS, [_row(each) for each in _since_first_run(periods)], spare=SPARE)
         list_reports(output, targets)
     else:
         output.say(f"{len(periods)} periods in {file}")
+
+
+def _since_first_run(periods: list[Period]) -> list[Period]:
+    """Return periods without those of each pipeline before its first run; one that never ran keeps the last."""
+    shown: dict[str, list[Period]] = {}
+    for each in periods:
+        before = shown.setdefault(each.pipeline, [])
+        if each.runs or any(one.runs for one in before):
+            before.append(each)
+        else:
+            before[:] = [each]
+    for found in shown.values():
+        if len(found) > 1 and not found[0].runs:
+            del found[0]
+    return [each for found in shown.values() for each in found]
 
 
 def _targets(name: str | None) -> list[Target]:

@@ -22,7 +22,8 @@ from backhaul.sessions.whatsapp.reading import Standing
 from backhaul.sources import WhatsAppWeb
 
 if TYPE_CHECKING:
-    from backhaul.sessions.whatsapp.page import QrCode, WhatsAppPage
+    from backhaul.sessions.whatsapp.page import QrCode
+    from backhaul.sources.whatsapp_web import ReadablePage
 
 LOOK_S = 1.0
 RENEW_S = 60.0
@@ -56,7 +57,7 @@ def login_whatsapp(
     senders = _senders(name) if send else []
     with asked.page() as page, _picture(name) as picture:
         show = Showing(output, picture, senders)
-        standing = _wait(page, show, wait_minutes * 60, look_s)  # type: ignore[arg-type]
+        standing = _wait(page, show, wait_minutes * 60, look_s)
     was_before = standing is Standing.READY and not show.codes
     if output.json:
         output.document({"standing": "signed in", "was_signed_in": was_before, "codes_shown": show.codes})
@@ -122,7 +123,7 @@ def draw(content: str, to: TextIO) -> None:
     to.flush()
 
 
-def _wait(page: WhatsAppPage, show: Showing, seconds: float, look_s: float) -> Standing:
+def _wait(page: ReadablePage, show: Showing, seconds: float, look_s: float) -> Standing:
     """Look at the page until it is signed in. Raises LoginRequired, SourceChanged, TransientError."""
     ends_at = time.monotonic() + seconds
     shown, shown_at = b"", time.monotonic()
@@ -147,7 +148,7 @@ def _wait(page: WhatsAppPage, show: Showing, seconds: float, look_s: float) -> S
     return standing
 
 
-def _code(page: WhatsAppPage) -> QrCode | None:
+def _code(page: ReadablePage) -> QrCode | None:
     """Return the code that is shown; None in the moment in which the page goes from one to the next."""
     try:
         return page.code()
@@ -159,7 +160,7 @@ def _too_late(standing: Standing, show: Showing, seconds: float) -> BackhaulErro
     minutes = f"{seconds / 60:g} minutes"
     if show.codes:
         return LoginRequired(
-            f"nobody scanned the code within {minutes}; {counted(show.codes, 'code')} were shown",
+            f"nobody scanned the code within {minutes}; {counted(show.codes, 'code')} shown",
             next_step="Run the command again with the phone at hand; --send brings the picture to it.",
         )
     if standing is Standing.LOADING:

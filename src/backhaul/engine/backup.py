@@ -28,6 +28,7 @@ from backhaul.engine.upkeep import Place, has_ledger, places
 from backhaul.engine.words import counted
 from backhaul.errors import ConfigError
 from backhaul.model import Counts, Migratable, Restorable
+from backhaul.sealing import OLD_KEYS_SETTING
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,11 @@ def restore(
         raise ConfigError(
             f"{backup.folder} is encrypted with the key {backup.key}, and no key is set here",
             next_step="Put that key into BACKHAUL_KEY.",
+        )
+    if backup.key and seal and not seal.opens(backup.key):
+        raise ConfigError(
+            f"{backup.folder} is sealed with the key {backup.key}, which is not known here",
+            next_step=f"Put that key into {OLD_KEYS_SETTING}, beside the one in BACKHAUL_KEY.",
         )
     for collection in found:
         prove(kept[collection], backup, seal)

@@ -38,7 +38,10 @@ class Interrupted(BackhaulError):
 
 @dataclass(frozen=True)
 class RunContext:
-    """One run: where it keeps things, what it was told, whom it tells."""
+    """One run: where it keeps things, what it was told, whom it tells.
+
+    `siblings` are all streams of the pipeline where only some are run.
+    """
 
     run: str
     pipeline: str
@@ -60,6 +63,7 @@ class RunContext:
     fetch_only: bool = False
     is_stateless: bool = False
     streams: tuple[Stream, ...] = ()
+    siblings: tuple[Stream, ...] = ()
     memory: Ledger | None = None
 
     def named(self, next_step: str) -> str:

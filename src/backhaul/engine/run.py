@@ -158,6 +158,7 @@ def run_pipeline(
         run = new_run_id(clock())
         tell = Telling([place.ledger.record, *subscribers])
         context = _context(target.name, pipeline, installation, place, options, run, tell, clock(), stop or Flag())
+        context = replace(context, siblings=target.siblings or streams)
         context.lake.clear_landing(target.name)
         if unheard:
             have = "has" if len(unheard) == 1 else "have"
@@ -280,7 +281,7 @@ def _haul_all(context: RunContext, streams: tuple[Stream, ...]) -> list[StreamRe
     for stream in streams:
         if is_derived(stream):
             _stop_if_told(context)
-            results[stream.name] = _recorded(context, Derivation(context, stream, context.streams))
+            results[stream.name] = _recorded(context, Derivation(context, stream, context.siblings))
     return [results[stream.name] for stream in streams]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from backhaul.engine.ledger.outbox import Outbox
+from backhaul.engine.words import reason
 from backhaul.errors import BackhaulError, TransientError
 from backhaul.notices import Notifier, SendInterrupted
 
@@ -83,7 +84,8 @@ class Sender:
             except BackhaulError as error:
                 arrived = error.parts_sent if isinstance(error, SendInterrupted) else waiting.parts_sent
                 self._outbox.failed(waiting, str(error), arrived)
-                self._warn(f"{notifier.name}: {error}; its messages wait in the outbox. {error.next_step}")
+                said = reason(notifier.name, str(error))
+                self._warn(f"{notifier.name}: {said}; its messages wait in the outbox. {error.next_step}")
                 if not isinstance(error, TransientError):
                     return None
                 return min(error.retry_after_s or RETRY_S, LONGEST_PAUSE_S)

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from backhaul.engine.pipeline import Pipeline
 from backhaul.errors import BackhaulError, ConfigError
+from backhaul.model import Stream
 
 _PACKAGE = "backhaul_systems_"
 _BROKEN = (
@@ -30,10 +31,14 @@ _BROKEN = (
 
 @dataclass(frozen=True)
 class Target:
-    """A pipeline that a name on the command line stands for; its streams are the wanted ones."""
+    """A pipeline that a name on the command line stands for; its streams are the wanted ones.
+
+    `siblings` are all streams of the pipeline where only some are wanted: derived ones may be computed from them.
+    """
 
     name: str
     pipeline: Pipeline
+    siblings: tuple[Stream, ...] = ()
 
 
 def bundled_systems() -> Path:
@@ -76,7 +81,7 @@ def find(folder: Path, name: str) -> list[Target]:
     if len(rest) == 1 and len(owners) == 1:
         only = owners[0]
         chosen = tuple(stream for stream in only.pipeline.streams if stream.name == rest[0])
-        return [Target(only.name, replace(only.pipeline, streams=chosen))]
+        return [Target(only.name, replace(only.pipeline, streams=chosen), tuple(only.pipeline.streams))]
     choices = [*(by_name if len(targets) > 1 else ()), *_stream_names(targets)]
     whole = name.removesuffix(f".{'.'.join(rest)}")
     if len(rest) == 1 and owners:

@@ -18,7 +18,7 @@ from backhaul.errors import ConfigError, LoginRequired, SourceChanged, Transient
 from backhaul.formats.chat.dates import DateOrder, zone_named
 from backhaul.model import Artifact, Fetched, Landing, Session, Stream, StreamOptions, Vault
 from backhaul.model import Window as Days
-from backhaul.sessions.whatsapp.reading import PageRow, Reading, Standing
+from backhaul.sessions.whatsapp.reading import REFUSED, PageRow, Reading, Standing
 from backhaul.sources.whatsapp.document import dumped, is_reading, loaded
 from backhaul.sources.whatsapp.enough import Wanted
 from backhaul.sources.whatsapp.exported import exported, order_named
@@ -29,6 +29,8 @@ from backhaul.sources.whatsapp.window import ADAPT, judged, refuse_unlike, same_
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from backhaul.sessions.whatsapp.page import QrCode
 
 KEY = ("fingerprint", "occurrence")
 SIGN_IN = (
@@ -51,6 +53,12 @@ class ReadablePage(Protocol):
     def read(self, group: str, enough: Callable[[Sequence[PageRow]], bool], deadline_s: float) -> Reading:
         """Return the messages of a chat, read upwards until they are enough."""
 
+    def code(self) -> QrCode:
+        """Return the code that is shown for scanning."""
+
+    def renew(self) -> None:
+        """Load the page anew."""
+
     def close(self) -> None:
         """Let go of it."""
 
@@ -60,7 +68,9 @@ class WhatsAppWeb:
     """WhatsApp Web in a browser profile that a person has signed in once; its groups become streams.
 
     It reads one group after another, scrolls, and types nothing but a search. It is off until somebody switches it
-    on: reading by a program may be against WhatsApp's terms.
+    on: reading by a program may be against WhatsApp's terms. The browser does not disguise itself: without a window
+    it calls itself HeadlessChrome. If WhatsApp refuses that, BACKHAUL_HEADED=1 gives it a window, on a server under
+    `xvfb-run`. No picture of the page is kept as evidence: it could show people's chats.
 
     Args:
         profile: the folder of the browser's profile; who has it is signed in.
@@ -79,7 +89,7 @@ class WhatsAppWeb:
     profile: Text = field(default=Setting("WHATSAPP_PROFILE", default="data/whatsapp"))
     url: Text = field(default=Setting("WHATSAPP_URL", default="https://web.whatsapp.com"))
     timezone: Text = field(default=Setting("WHATSAPP_TIMEZONE", default="Asia/Jerusalem"))
-    is_on: Text = field(default=Setting("WHATSAPP_WEB", default="no"))
+    is_on: Text = field(default=Setting("WHATSAPP_WEB", default=""))
     own_name: Text = field(default=Setting("WHATSAPP_OWN_NAME", default=""))
     name: str = "WhatsApp Web"
     parallel: int = 1
@@ -102,8 +112,9 @@ class WhatsAppWeb:
         """Return the stream of the messages of one group, those that were not seen before.
 
         Columns: fingerprint, occurrence, sent_at (UTC, whole minutes), shown_at, sender, kind, text, is_edited,
-        wa_id, is_own, is_truncated, maybe_edit, on_page. A message that was edited or deleted comes again with its
-        wa_id.
+        wa_id, is_own, is_truncated, maybe_edit, on_page, read_at. A message that was edited or deleted comes again
+        with its wa_id and another fingerprint, and with `read_at`, the moment of the reading (UTC), by which the last
+        version is known; of all other messages it is null.
         It also reads an Export chat file that a person gives (`--file`), with the columns of WhatsAppExports.
 
         Args:
@@ -148,7 +159,7 @@ class WhatsAppWeb:
         if not self._is_on():
             raise ConfigError(
                 "reading WhatsApp Web is switched off",
-                next_step="Read in the README what it does and risks, then set WHATSAPP_WEB=yes.",
+                next_step="Read what it does and risks (docs/how-to/read-whatsapp.md), then set WHATSAPP_WEB=yes.",
             )
         page = self.opened()
         try:
@@ -177,11 +188,14 @@ class WhatsAppWeb:
         wanted = Wanted(self._ways(stream), request.date_order, memory, _count(stream.name, request.most))
         reading = session.page.read(text(request.group), wanted.is_met_by, self.deadline_s)
         if not same_title(reading.title, text(request.group)):
-            raise SourceChanged(f"{stream.name}: another chat than the wanted one was opened", next_step=ADAPT)
+            raise SourceChanged(
+                f"{stream.name}: another chat than the wanted one was opened, and nothing of it was taken",
+                next_step=ADAPT,
+            )
         if not reading.rows and memory.known:
             raise SourceChanged(
-                f"{stream.name}: the group shows no message, though {len(memory.known):,} were seen before",
-                next_step=f"Look whether the chat was cleared on the phone. If it was not: {ADAPT}",
+                f"{stream.name}: the group shows no message, though {_seen_before(len(memory.known))}",
+                next_step=f"Look whether the chat was cleared on the phone. If not, the page has changed: {ADAPT}",
             )
         if not reading.rows:
             return Fetched((), cursor)
@@ -216,7 +230,7 @@ class WhatsAppWeb:
         refuse_unlike(stream.name, rows, messages)
         for warning in warnings(head, messages):
             artifact.remark(warning)
-        yield new_messages(messages.frame, noted)
+        yield new_messages(messages.frame, noted, head.read_at)
 
     def _ways(self, stream: Stream) -> Ways:
         zone, own_name = zone_named(text(self.timezone)), text(self.own_name)
@@ -262,9 +276,16 @@ def refuse_unready(standing: Standing) -> None:
         case Standing.RELINK:
             raise LoginRequired("WhatsApp Web's own database is damaged: link it anew", next_step=_LINK_ANEW)
         case Standing.LOADING:
-            raise TransientError("WhatsApp Web is still loading its chats", next_step="Wait a while and run again.")
+            raise TransientError(
+                "WhatsApp Web is still loading its chats; none of them was read",
+                next_step="Wait a while and run again.",
+            )
         case _:
-            raise SourceChanged("WhatsApp Web shows neither chats nor a code to scan", next_step=ADAPT)
+            raise SourceChanged("WhatsApp Web shows neither chats nor a code to scan", next_step=f"{ADAPT} {REFUSED}")
+
+
+def _seen_before(count: int) -> str:
+    return "1 was seen before" if count == 1 else f"{count:,} were seen before"
 
 
 def _count(name: str, most: Text | int) -> int:
@@ -274,7 +295,8 @@ def _count(name: str, most: Text | int) -> int:
         count = 0
     if count < 1:
         raise ConfigError(
-            f"{name}: the number of messages for the first run is not a whole number from 1", next_step="Say 50."
+            f"{name}: the number of messages for the first run (most) is not a whole number from 1",
+            next_step="Put a number like 50 where the stream gets it from.",
         )
     return count
 

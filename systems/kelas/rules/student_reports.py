@@ -267,7 +267,7 @@ def _text(value: Any) -> str | None:
 
 def senders(unknown: pl.DataFrame, *, now: datetime | None = None, timezone: str = TIMEZONE) -> pl.DataFrame:
     """Return who is nobody, or more than one, on the roster: those that a row in `aliases` would settle."""
-    return _there(unknown)
+    return _there(unknown).drop("removed_at", strict=False)
 
 
 @dataclass(frozen=True)
