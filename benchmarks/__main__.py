@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import andalan, archive, chat, idle, merge, office, search, start
+from benchmarks import andalan, archive, chat, idle, merge, mongo, office, school, search, start
 from benchmarks.figures import Figure, Options, table
 
 BENCHMARKS = {
@@ -16,6 +16,8 @@ BENCHMARKS = {
     "andalan": andalan.figures,
     "archive": archive.figures,
     "chat": chat.figures,
+    "school": school.figures,
+    "mongo": mongo.figures,
     "idle": idle.figures,
     "search": search.figures,
 }
