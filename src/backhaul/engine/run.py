@@ -300,7 +300,11 @@ def _haul_side_by_side(context: RunContext, streams: tuple[Stream, ...]) -> dict
                 futures[stream.name] = pools[-1].submit(_recorded, context, Haul(context, stream))
         while wait(futures.values(), timeout=_LOOK_S).not_done:
             _stop_if_told(context)
-        return {stream.name: futures[stream.name].result() for stream in streams}
+        results = {stream.name: futures[stream.name].result() for stream in streams}
+        if any(each.status is Status.INTERRUPTED for each in results.values()):
+            # They have heard of it sooner than we have looked.
+            raise KeyboardInterrupt
+        return results
     except KeyboardInterrupt:
         context.stop.set()
         for future in futures.values():

@@ -118,6 +118,7 @@ class SandboxSchool:
         members = (DANA, YOSSI, OFFICE)
         for title in (PRACTICE, PRACTICE_TWIN, SALES):
             self.whatsapp.add_group(title, members)
+            self.whatsapp.note(title, at=self._at(0, 0))
         self.whatsapp.post(PRACTICE_TWIN, DANA, PRACTISED, at=self._at(0, 7 * 60))
         return self
 
