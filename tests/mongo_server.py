@@ -16,9 +16,13 @@ from functools import cache
 from typing import Any
 
 import pymongo
+import pymongo.common
 from secantus import SecantusDBServer
 
 REAL = os.environ.get("MONGO_TEST_URL", "")
+
+# So long the driver waits before it looks again at a server that was lost; else half a second.
+pymongo.common.MIN_HEARTBEAT_INTERVAL = 0.05
 
 
 def client(*, alone: bool = False) -> pymongo.MongoClient[dict[str, Any]]:

@@ -9,6 +9,7 @@ import signal
 import stat
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def test_the_code_is_scanned_and_nothing_of_it_is_left(folder: Path, whatsapp: S
 
     def scan() -> None:
         while not (found := [path for path in pictures(folder) if path.suffix == ".png"]):
-            pass
+            time.sleep(0.02)
         seen.append((found[0].read_bytes()[:4], stat.S_IMODE(found[0].stat().st_mode)))
         whatsapp.scan()
 

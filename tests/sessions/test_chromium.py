@@ -101,4 +101,4 @@ def test_a_missing_playwright_names_the_extra(monkeypatch: pytest.MonkeyPatch) -
 
     with pytest.raises(ConfigError, match="Playwright is not installed") as caught:
         started(BrowserThread())
-    assert caught.value.next_step == "pip install 'backhaul[browser]'"
+    assert caught.value.next_step == 'Install it: pip install "backhaul[browser]".'

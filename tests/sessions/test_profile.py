@@ -59,11 +59,27 @@ def dead_pid() -> int:
 
 def running_chrom(folder: Path) -> subprocess.Popen[bytes]:
     """Start something that calls itself like a Chromium."""
-    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", f"--chromium={folder}"])
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", f"--chromium={folder}"])
+    command = Path(f"/proc/{process.pid}/cmdline")
+    # For a moment after its start, Linux shows no command of a process.
+    _wait_until(lambda: not command.exists() or command.read_bytes())
+    return process
 
 
 def opened(folder: Path, whatsapp: SandboxWhatsApp) -> WhatsAppPage:
     return WhatsAppPage.opened(folder, whatsapp.url, timezone=ZONE, pace_s=0)
+
+
+def test_without_playwright_the_extra_for_whatsapp_is_named_and_no_profile_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "playwright.sync_api", None)
+
+    with pytest.raises(ConfigError, match="WhatsApp Web needs a browser") as missing:
+        WhatsAppPage.opened(tmp_path / "profile", "https://web.whatsapp.example", timezone=ZONE)
+
+    assert missing.value.next_step == 'Install it: pip install "backhaul[whatsapp]".'
+    assert not (tmp_path / "profile").exists()
 
 
 @posix

@@ -73,6 +73,19 @@ def test_a_later_look_wins_and_loses_nothing() -> None:
     assert (message.author, message.is_own) == ("Dana", False)
 
 
+def test_what_stands_between_two_messages_is_kept_with_the_lower_one() -> None:
+    def note(text: str) -> dict[str, Any]:
+        return {"kind": "note", "in_view": True, "from_end": 0, "text": text}
+
+    card = row(2, 6, "", kind="card")
+    rows = [row(number, 6, f"message {number}") for number in range(6)]
+    gathering = Gathering()
+    gathering.add([empty(1, 6), card, rows[3], note("TODAY"), rows[4], rows[5]])
+    gathering.add([rows[0], rows[1], note("YESTERDAY"), note("Dana joined"), card, rows[3], empty(4, 6)])
+
+    assert [each.above for each in gathering.messages] == [None, "", "YESTERDAY\nDana joined", "TODAY", ""]
+
+
 def test_a_message_that_is_deleted_between_two_looks_has_no_text() -> None:
     gathering = Gathering()
     gathering.add([row(0, 1, "a secret")])

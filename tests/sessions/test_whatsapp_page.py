@@ -267,7 +267,7 @@ def test_rows_of_which_nothing_can_be_read_are_a_changed_page(page: WhatsAppPage
 def test_a_hidden_tab_is_no_quiet_group(page: WhatsAppPage, whatsapp: SandboxWhatsApp) -> None:
     whatsapp.hide_tab()
 
-    with pytest.raises(SourceChanged, match="in sight and not drawn"):
+    with pytest.raises(SourceChanged, match="rows are in sight of 'Class 7' and not drawn"):
         page.read(CLASS, everything, 60)
 
 

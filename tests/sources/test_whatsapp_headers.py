@@ -14,7 +14,7 @@ from backhaul.sandbox.whatsapp.locales import LOCALES
 from backhaul.sessions.whatsapp.reading import PageRow
 from backhaul.sources.whatsapp.header import Header, clock_of, header_of
 from backhaul.sources.whatsapp.messages import wa_id_of
-from backhaul.sources.whatsapp.order import decided, possible
+from backhaul.sources.whatsapp.order import decided, possible, widths_of
 
 NOW = datetime(2026, 9, 30, 12, 0, tzinfo=UTC)
 LRM, RLM, NNBSP = "\u200e", "\u200f", "\u202f"
@@ -110,7 +110,7 @@ class TestOrder:
 
     def test_a_year_in_front_decides(self) -> None:
         assert self.of("2026/3/4") is DateOrder.YEAR_FIRST
-        assert possible(["2026/3/4"]) == [DateOrder.YEAR_FIRST]
+        assert possible(widths_of(["2026/3/4"])) == [DateOrder.YEAR_FIRST]
 
     def test_dates_that_are_the_same_in_both_orders_need_no_decision(self) -> None:
         assert self.of("9/9/2026") is DateOrder.DAY_FIRST

@@ -36,6 +36,7 @@ class Class:
     whatsapp: SandboxWhatsApp
     folder: Path
     minutes: int = 0
+    days_later: int = 1
 
     def talk(self, count: int) -> None:
         """Let somebody say something every other minute, twice in it, equal texts among them."""
@@ -46,7 +47,7 @@ class Class:
             self.whatsapp.post(GROUP, sender, TEXTS[number % len(TEXTS)], at=at)
 
     def run(self) -> RunResult:
-        now = (START + timedelta(days=1)).replace(tzinfo=ZoneInfo(ZONE)).astimezone(UTC)
+        now = (START + timedelta(days=self.days_later)).replace(tzinfo=ZoneInfo(ZONE)).astimezone(UTC)
         profile = str(self.folder / "profile")
         source = WhatsAppWeb(
             profile=profile,
@@ -116,6 +117,28 @@ def test_the_page_and_an_export_of_the_same_group_have_the_same_messages(group: 
     keys = ["fingerprint", pl.col("occurrence").cast(pl.String)]
     assert page.height == 10
     assert set(page.select(keys).rows()) == set(export.tail(10).select(keys).rows())
+
+
+@pytest.mark.parametrize("days", [pytest.param(1, marks=pytest.mark.slow), 40])
+def test_a_photo_without_words_at_the_end_is_of_the_day_above_it(tmp_path: Path, days: int) -> None:
+    builds = ("2025", "en-IN"), ("2026-04", "he"), ("2026-09", "en-US")
+    with SandboxWhatsApp(me="Me", today=START.date() + timedelta(days=days)) as whatsapp:
+        whatsapp.add_group(GROUP)
+        group = Class(whatsapp, tmp_path, days_later=days)
+        group.talk(12)
+        for number, (build, locale) in enumerate(builds):
+            whatsapp.switch(build=build, locale=locale)
+            at = START + timedelta(hours=2 + number)
+            if number and days > 1:
+                # These stand below a day of their own, earlier on the clock than what is above.
+                at += timedelta(days=1, hours=-4)
+            photo = whatsapp.post(GROUP, "Dana Levi", at=at, kind=Kind.IMAGE)
+
+            result = group.run()
+
+            assert result.exit_code == 0
+            said = group.rows().filter(pl.col("wa_id") == photo.message_id)["sent_at"].to_list()
+            assert said == [at.replace(tzinfo=ZoneInfo(ZONE)).astimezone(UTC)], build
 
 
 def line_of(message: Message) -> ChatLine:

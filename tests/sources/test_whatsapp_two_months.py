@@ -180,13 +180,13 @@ def assert_counted_once_without_ids(school: School, place: Place) -> None:
     assert not place.gaps()
 
 
-def test_in_ten_days_of_bursts_edits_and_crashes_no_message_is_lost_or_counted_twice(tmp_path: Path) -> None:
+def test_in_five_days_of_bursts_edits_and_crashes_no_message_is_lost_or_counted_twice(tmp_path: Path) -> None:
     school = School(11, has_ids=True)
     place = Place(tmp_path, school.page)
 
-    crashes = lived(school, place, days=10, every_h=18)
+    crashes = lived(school, place, days=5, every_h=12)
 
-    assert crashes and len(school.page.posts) > 700
+    assert crashes and len(school.page.posts) > 350
     assert_nothing_lost_or_twice(school, place)
 
 
@@ -194,7 +194,7 @@ def test_without_ids_an_edited_message_is_counted_once_all_the_same(tmp_path: Pa
     school = School(21, has_ids=False)
     place = Place(tmp_path, school.page)
 
-    lived(school, place, days=5, every_h=12)
+    lived(school, place, days=3, every_h=12)
 
     assert any(post.is_edited for post in school.page.posts)
     assert_counted_once_without_ids(school, place)

@@ -67,9 +67,9 @@ class TestFetch:
         assert found is not None
         assert found.columns == [
             *("fingerprint", "occurrence", "sent_at", "shown_at", "sender", "kind", "text", "is_edited"),
-            *("wa_id", "is_own", "is_truncated", "maybe_edit", "on_page"),
+            *("wa_id", "is_own", "is_truncated", "maybe_edit", "on_page", "read_at"),
         ]
-        assert found.schema["sent_at"] == pl.Datetime("us", "UTC")
+        assert found.schema["sent_at"] == found.schema["read_at"] == pl.Datetime("us", "UTC")
 
     def test_after_it_only_what_is_new_comes_and_without_anything_new_no_file(
         self, reader: Reader, page: Page
@@ -227,6 +227,38 @@ class TestFetch:
         assert len(page.last) == 21
         assert reader.remarks == []
 
+    def test_a_gap_that_lasts_is_told_once_and_again_when_more_may_be_missing(
+        self, reader: Reader, page: Page
+    ) -> None:
+        page.posts = [*posts(5), *(post(number, "ok", minute=50) for number in range(50, 55))]
+        reader.take()
+        page.posts += [post(number, "ok", minute=50) for number in range(55, 60)]
+        page.keeps, page.end = 3, End.STALLED
+
+        reader.take()
+        told = len(reader.remarks)
+        assert reader.take() is None
+        page.posts += [post(number, f"new {number}", minute=50) for number in range(60, 66)]
+        reader.take()
+        assert reader.take() is None
+
+        assert (told, len(reader.remarks)) == (1, 2)
+
+    def test_only_edited_and_deleted_messages_say_when_they_were_read(self, reader: Reader, page: Page) -> None:
+        page.posts[-1] = replace(page.posts[-1], text="better", is_edited=True)
+        page.posts[-3] = replace(page.posts[-3], shown=Shown.DELETED)
+
+        first = reader.take()
+        reader.cursor, reader.now = None, reader.now + timedelta(hours=2)
+        again = reader.take()
+
+        assert first is not None and again is not None
+        moment = datetime(2026, 10, 1, tzinfo=UTC)
+        assert first["read_at"].to_list() == [*[None] * 7, moment, None, moment]
+        assert again["read_at"][-1] == datetime(2026, 10, 1, 2, tzinfo=UTC)
+        unchanged = pl.col("read_at").is_null()
+        assert again.filter(unchanged).equals(first.filter(unchanged))
+
     def test_a_known_message_whose_minute_is_cut_off_does_not_hide_a_gap(self, reader: Reader, page: Page) -> None:
         page.posts = [*posts(5), *(post(number, "ok", minute=50) for number in range(50, 55))]
         reader.take()
@@ -316,7 +348,8 @@ class TestFetch:
         found = reader.take()
 
         assert "tomorrow?" not in texts(found)
-        assert reader.remarks == ["1 row left out: are dated in the future"]
+        [told] = reader.remarks
+        assert told.startswith("1 message was left out: the page dates it in the future. Set this machine's clock")
 
     def test_half_a_pair_of_surrogates_hurts_nobody(self, reader: Reader, page: Page) -> None:
         page.posts += [post(40, "half \ud83d of it"), post(41, "nul \0 and " + "x" * 65_536)]
@@ -355,7 +388,45 @@ class TestRowsWithoutHeader:
 
         assert found is not None
         assert "media" not in found["kind"].to_list()
-        assert reader.remarks == ["1 row left out: show no day or time that can be told"]
+        assert reader.remarks == [
+            "1 message was left out: neither the page nor the messages around tell the day and time of it."
+            " Export the chat on a phone and put the file into the exports folder, or run with --file: it brings it."
+        ]
+
+    @pytest.mark.parametrize("locale", sorted(LOCALES))
+    @pytest.mark.parametrize("days_ago", [0, 1, 4, 40])
+    def test_the_day_above_a_row_or_of_the_row_above_it_is_its_day(
+        self, reader: Reader, page: Page, locale: str, days_ago: int
+    ) -> None:
+        photo, lone = (replace(post(number, shown=Shown.MEDIA), text="") for number in (41, 42))
+        lone = replace(lone, at=datetime(2026, 9, 28, 7, 5))
+        page.posts += [photo, lone, replace(lone, id="3B01", at=lone.at.replace(hour=8))]
+        page.locale = page.language = locale
+        page.today = lone.at.date() + timedelta(days=days_ago)
+        reader.now = datetime(2026, 9, 28, 18, 0, tzinfo=UTC) + timedelta(days=days_ago)
+
+        found = reader.take()
+
+        assert found is not None
+        assert found.filter(pl.col("kind") == "media")["sent_at"].to_list() == [
+            datetime(2026, 9, 27, 9, 41, tzinfo=UTC),
+            datetime(2026, 9, 28, 4, 5, tzinfo=UTC),
+            datetime(2026, 9, 28, 5, 5, tzinfo=UTC),
+        ]
+        assert reader.remarks == []
+
+    def test_a_day_above_a_row_that_the_next_row_contradicts_tells_nothing(self, reader: Reader, page: Page) -> None:
+        class Mixed(Page):
+            def _rows(self, shown):  # type: ignore[no-untyped-def]
+                rows = super()._rows(shown)
+                return [replace(row, above="30.9.2026") if row.shown is Shown.MEDIA else row for row in rows]
+
+        reader.page = Mixed([*page.posts, replace(post(40, shown=Shown.MEDIA), text=""), post(41)])
+
+        found = reader.take()
+
+        assert found is not None and "media" not in found["kind"].to_list()
+        assert len(reader.remarks) == 1
 
     def test_in_a_run_the_sender_is_the_one_above(self, reader: Reader, page: Page) -> None:
         page.posts += [

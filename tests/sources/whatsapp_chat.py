@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ class Post:
     shown: Shown = Shown.TEXT
     is_edited: bool = False
 
+    @lru_cache(maxsize=20_000)  # noqa: B019
     def row(self, locale: str = "he", *, has_id: bool = True, shows_author: bool = True, me: str = "") -> PageRow:
         """Return how a page shows it."""
         words = LOCALES[locale]
@@ -64,6 +66,7 @@ class Page:
     Attributes:
         keeps: how many of the newest posts can be reached at all.
         end: what is shown above the oldest that can be reached.
+        today: for the words between days; without, the page tells nothing of days.
     """
 
     posts: list[Post] = field(default_factory=list)
@@ -78,6 +81,7 @@ class Page:
     dice: random.Random = field(default_factory=lambda: random.Random(1))
     stands: Standing = Standing.READY
     is_gone: bool = False
+    today: date | None = None
     most_steps: int = 0
     asked: list[str] = field(default_factory=list)
     last: tuple[Post, ...] = ()
@@ -109,10 +113,19 @@ class Page:
     def _rows(self, shown: Sequence[Post]) -> list[PageRow]:
         """Return the rows of shown; the first of a run shows its author, which row is the first changes with it."""
         above = ("", *(each.sender for each in shown))
-        return [
+        rows = [
             each.row(self.locale, has_id=self.has_ids, shows_author=each.sender != before, me=self.me)
             for each, before in zip(shown, above, strict=False)
         ]
+        return rows if self.today is None else list(self._below_days(rows, shown, self.today))
+
+    def _below_days(self, rows: Sequence[PageRow], shown: Sequence[Post], today: date) -> Iterator[PageRow]:
+        """Yield rows with the days that stand between them; what is above the first is not in sight."""
+        day: date | None = None
+        for row, post in zip(rows, shown, strict=True):
+            words = LOCALES[self.locale].divider(post.at.date(), today)
+            yield row if day is None else replace(row, above="" if post.at.date() == day else words)
+            day = post.at.date()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from http.cookiejar import Cookie
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -65,8 +66,33 @@ def driver_trouble() -> str | None:
     return f"Playwright's Node.js does not start ({reason.removeprefix(f'{node}: ')})"
 
 
+def refuse_missing(needs: Needs) -> None:
+    """Raise ConfigError if Playwright is not installed."""
+    try:
+        import playwright.sync_api  # noqa: F401
+    except ImportError:
+        raise ConfigError(
+            f"{needs.what} needs a browser, and Playwright is not installed",
+            next_step=f'Install it: pip install "backhaul[{needs.extra}]".',
+        ) from None
+
+
 class BrowserEnded(TransientError):
     """A page answered no call any more, and its browser was ended with all that was open in it."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What needs the browser, for errors: its name, the extra to install, and what to do without a display."""
+
+    what: str
+    extra: str
+    without_display: str
+
+
+EXPORT = Needs(
+    "this export", "browser", "Run without --headed; `backhaul login` also takes a browser's cookies: --cookies."
+)
 
 
 class BrowserThread:
@@ -110,14 +136,14 @@ class BrowserThread:
             self._browser = self._started()
         return self._browser.new_context(accept_downloads=True)
 
-    def open_profile(self, folder: Path, timezone: str) -> tuple[BrowserContext, int | None]:
+    def open_profile(self, needs: Needs, folder: Path, timezone: str) -> tuple[BrowserContext, int | None]:
         """Start another Chromium, whose cookies and storage are kept in folder; on the browser's thread only.
 
-        Returns its pages and the number of its process. Who opens it closes it, before `leave`.
+        `needs` is for errors. Returns its pages and the number of its process. Who opens it closes it before `leave`.
         """
         headless = not is_headed()
-        playwright, program = self._driver(headless=headless)
-        with _starting(program, headless=headless):
+        playwright, program = self._driver(needs, headless=headless)
+        with _starting(program, needs, headless=headless):
             context = playwright.chromium.launch_persistent_context(
                 folder,
                 executable_path=program,
@@ -166,8 +192,8 @@ class BrowserThread:
 
     def _started(self) -> Browser:
         headless = not is_headed()
-        playwright, program = self._driver(headless=headless)
-        with _starting(program, headless=headless):
+        playwright, program = self._driver(EXPORT, headless=headless)
+        with _starting(program, EXPORT, headless=headless):
             browser = playwright.chromium.launch(
                 executable_path=program,
                 headless=headless,
@@ -177,21 +203,17 @@ class BrowserThread:
             self._pid = _process_of(browser)
             return browser
 
-    def _driver(self, *, headless: bool) -> tuple[Playwright, Path]:
+    def _driver(self, needs: Needs, *, headless: bool) -> tuple[Playwright, Path]:
         """Return Playwright, started, and the program of the browser."""
-        try:
-            from playwright.sync_api import sync_playwright
-        except ImportError:
-            raise ConfigError(
-                "this export needs a browser, and Playwright is not installed",
-                next_step="pip install 'backhaul[browser]'",
-            ) from None
+        refuse_missing(needs)
+        from playwright.sync_api import sync_playwright
+
         program = find_chromium(headless=headless)
         if program is None:
-            raise ConfigError("this export needs a browser, and no Chromium was found", next_step=INSTALL)
+            raise ConfigError(f"{needs.what} needs a browser, and no Chromium was found", next_step=INSTALL)
         if self._playwright is None:
             if trouble := driver_trouble():
-                raise ConfigError(f"this export needs a browser, and {trouble}", next_step=DRIVER_HINT)
+                raise ConfigError(f"{needs.what} needs a browser, and {trouble}", next_step=DRIVER_HINT)
             self._playwright = sync_playwright().start()
         return self._playwright, program
 
@@ -210,7 +232,7 @@ class BrowserThread:
 
 
 @contextmanager
-def _starting(program: Path, *, headless: bool) -> Iterator[None]:
+def _starting(program: Path, needs: Needs, *, headless: bool) -> Iterator[None]:
     """Turn what Playwright says of a browser that does not start into an error of ours."""
     from playwright.sync_api import Error
 
@@ -220,7 +242,7 @@ def _starting(program: Path, *, headless: bool) -> Iterator[None]:
         if not headless and "DISPLAY" in str(error):
             raise ConfigError(
                 "the browser cannot be shown: there is no display",
-                next_step="Run without --headed; `backhaul login` also takes a browser's cookies: --cookies.",
+                next_step=needs.without_display,
             ) from None
         raise TransientError(f"{program.name} did not start: {first_line(error)}") from None
 

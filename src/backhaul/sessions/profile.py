@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from backhaul.errors import ConfigError, TransientError
 from backhaul.sessions.answers import check_address
-from backhaul.sessions.browser import BROWSER, BrowserEnded
+from backhaul.sessions.browser import BROWSER, BrowserEnded, Needs, refuse_missing
 from backhaul.sessions.tab import first_line
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ CALL_TIMEOUT_S = 30.0
 _OPEN_TIMEOUT_S = 60.0
 _WAIT_S = 60.0
 _PRIVATE = 0o700
+_EXTRA = "whatsapp"
+_NO_DISPLAY = "Run without BACKHAUL_HEADED, or give it a display: xvfb-run -a backhaul ..."
+_NETWORK = "Look whether this machine reaches the internet, then run again."
+_AGAIN = "Run again: the next attempt starts a fresh browser."
 _MARKS = ("SingletonLock", "SingletonCookie", "SingletonSocket")
 _GONE = ("has been closed", "crashed", "Connection closed", "Target closed")
 
@@ -66,6 +70,7 @@ class OpenProfile:
 
     def start(self) -> None:
         """Take the profile's lock and show the page. Raises TransientError, ConfigError."""
+        refuse_missing(self._needs)
         prepare(self.folder)
         self._lock = _locked(self.source, self.folder, self.wait_s)
         try:
@@ -88,6 +93,10 @@ class OpenProfile:
         went elsewhere in the middle.
         """
         return BROWSER.call(lambda: self._done(work, seconds))
+
+    @property
+    def _needs(self) -> Needs:
+        return Needs(self.source, _EXTRA, _NO_DISPLAY)
 
     def show_again(self) -> None:
         """Load the page anew. Raises TransientError."""
@@ -121,14 +130,18 @@ class OpenProfile:
         except Error as error:
             if any(words in str(error) for words in _GONE):
                 self._end()
-                raise TransientError(f"{self.source}: the browser went away in the middle") from None
+                raise TransientError(
+                    f"{self.source}: the browser went away in the middle; nothing was taken", next_step=_AGAIN
+                ) from None
             if "context was destroyed" in str(error) or "navigat" in str(error):
                 raise PageLost from None
-            raise TransientError(f"{self.source}: the browser failed: {first_line(error)}") from None
+            raise TransientError(
+                f"{self.source}: the browser failed: {first_line(error)}", next_step=_AGAIN
+            ) from None
 
     def _open(self) -> None:
         self._end()
-        self._context, self._pid = BROWSER.open_profile(self.folder, self.timezone)
+        self._context, self._pid = BROWSER.open_profile(self._needs, self.folder, self.timezone)
         pages = self._context.pages
         self._page = pages[0] if pages else self._context.new_page()
         with BROWSER.bounded(self.source, _OPEN_TIMEOUT_S, self._pid):
@@ -142,11 +155,15 @@ class OpenProfile:
             page.goto(self.url, wait_until="domcontentloaded", timeout=(_OPEN_TIMEOUT_S - 10) * 1000)
             page.bring_to_front()
         except Timeout:
-            raise TransientError(f"{self.source}: no page came within {_OPEN_TIMEOUT_S - 10:.0f} s") from None
+            raise TransientError(
+                f"{self.source}: no page came within {_OPEN_TIMEOUT_S - 10:.0f} s", next_step=_NETWORK
+            ) from None
         except Error as error:
             if any(words in str(error) for words in _GONE):
                 raise
-            raise TransientError(f"{self.source}: the page was not reached ({first_line(error)})") from None
+            raise TransientError(
+                f"{self.source}: the page was not reached ({first_line(error)})", next_step=_NETWORK
+            ) from None
 
     def _end(self) -> None:
         from playwright.sync_api import Error
@@ -288,4 +305,7 @@ def _check_zone(source: str, timezone: str) -> None:
     try:
         ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ConfigError(f"{source}: there is no time zone {timezone!r}") from None
+        raise ConfigError(
+            f"{source}: there is no time zone {timezone!r}",
+            next_step="Write one like Asia/Jerusalem or Asia/Jakarta.",
+        ) from None

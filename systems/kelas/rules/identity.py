@@ -121,6 +121,18 @@ class Traces:
         seen = self.first.get(key)
         return seen is not None and seen < gone["removed_at"]
 
+    def is_one_edit(self, row: Row, gone: Row) -> bool:
+        """Tell whether row is known to have come with the batch that took the other one off."""
+        came = self.came_with.get((row["phone_number"], row["name"]))
+        return came is not None and came == self.went_with.get((gone["phone_number"], gone["name"]))
+
+    def went_together(self, one: Row, other: Row) -> bool:
+        """Tell whether two rows were taken off at once."""
+        batches = [self.went_with.get((each["phone_number"], each["name"])) for each in (one, other)]
+        if None in batches:
+            return bool(one["removed_at"] == other["removed_at"])
+        return batches[0] == batches[1]
+
 
 @dataclass(frozen=True)
 class _Documents:
@@ -153,15 +165,25 @@ class _Documents:
 def _chain(row: Row, gone: list[Row], traces: Traces, documents: _Documents) -> tuple[Row, ...]:
     """Return the rows that row's student had before under other names, the newest first.
 
-    A brother or sister who leaves is no rename: the other one was there at the same time.
+    A brother or sister who leaves is no rename: the other one was there at the same time. Who had a brother or sister
+    has only those names that went in the same edit of the roster in which the next one came. Where two went at once,
+    nobody can tell which of them has a new name.
     """
     found: list[Row] = []
+    had_siblings = False
     latest_first = sorted(gone, key=lambda each: (each["removed_at"], each["name"]), reverse=True)
     for each in latest_first:
         last = found[-1] if found else row
-        if traces.was_beside(last, each) or documents.of_row(last) is not None:
+        if documents.of_row(last) is not None:
             break
-        found.append(each)
+        if traces.was_beside(last, each):
+            had_siblings = True
+            continue
+        others = (other for other in gone if other is not each and traces.went_together(each, other))
+        if any(not traces.was_beside(last, other) for other in others):
+            break
+        if not had_siblings or traces.is_one_edit(last, each):
+            found.append(each)
     return tuple(found)
 
 

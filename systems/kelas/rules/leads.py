@@ -11,6 +11,7 @@ from backhaul import ConfigError, RowCheck, Setting, text
 
 from .lead_text import LABELS, MARKS, Part, is_readable, labels_of, leads_in
 from .phones import REGION, region_code
+from .versions import newest_last
 
 if TYPE_CHECKING:
     import polars as pl
@@ -128,22 +129,20 @@ def readable_leads(
 def newest(messages: pl.DataFrame) -> pl.DataFrame:
     """Return messages (n rows) with the newest version of each, under the fingerprint of its first one.
 
-    Versions are rows with the same `wa_id`; a row without one stands for itself. A deletion is newer than an edit,
-    an edit newer than the rest, a whole text than one that was cut; of several the one that was read last. Deleted
-    messages go.
+    Versions are rows with the same `wa_id`, see `newest_last`; a row without one stands for itself. Deleted messages
+    go.
     """
     import polars as pl
 
     # Keys are kept as text.
     number = pl.col("occurrence").cast(pl.Int64, strict=False).fill_null(1)
     rows = _with_columns_of_the_page(messages).with_columns(number)
-    is_deleted, is_edited = pl.col("kind") == "deleted", pl.col("is_edited").fill_null(False)
-    is_whole = ~pl.col("is_truncated").fill_null(False)
     has_id = pl.col("wa_id").fill_null("") != ""
-    ordered = rows.sort(is_deleted, is_edited, is_whole, "read_at", "fingerprint", "occurrence", nulls_last=False)
-    versions = ordered.filter(has_id).with_columns(pl.col("fingerprint", "occurrence").first().over("wa_id"))
+    versions = newest_last(rows.filter(has_id)).with_columns(
+        pl.col("fingerprint", "occurrence").first().over("wa_id")
+    )
     last = versions.unique("wa_id", keep="last", maintain_order=True)
-    return pl.concat([last, ordered.filter(~has_id)]).filter(~is_deleted)
+    return pl.concat([last, rows.filter(~has_id)]).filter(pl.col("kind") != "deleted")
 
 
 def _with_columns_of_the_page(messages: pl.DataFrame) -> pl.DataFrame:

@@ -6,6 +6,8 @@ import polars as pl
 
 from backhaul import chat
 
+from .versions import newest_last
+
 MESSAGE = ("fingerprint", "occurrence")
 """What names a row of the table of messages."""
 
@@ -30,10 +32,9 @@ def counted_messages(messages: pl.DataFrame) -> pl.DataFrame:
     """Return the messages that people have sent and that are still there, in the order of their time.
 
     Left out are lines of WhatsApp itself, calls, deleted messages and those of the account that reads. Of the
-    versions of one message (of one `wa_id`) the newest is taken: a deleted one before an edited one, that before the
-    first; a whole text before a cut one. What the page and an export file show as two, because it was edited, deleted
-    or cut between them, is one: same sender and minute, the one only on the page, the other only in the export. What
-    `maybe_edit` marks is an edit of a message that counts already.
+    versions of one message (of one `wa_id`) the newest is taken: see `newest_last`. What the page and an export file
+    show as two, because it was edited, deleted or cut between them, is one: same sender and minute, the one only on
+    the page, the other only in the export. What `maybe_edit` marks is an edit of a message that counts already.
 
     The columns are fingerprint, occurrence, wa_id, sent_at, minute, sender, `who` (the sender as it is compared),
     kind, text (of media, what was written below it), and `is_bare_media`: media without a word, for reports only.
@@ -93,12 +94,7 @@ def _newest_versions(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("on_page", "in_export", "is_own").max().over("wa_id"),
         maybe_edit=pl.col("maybe_edit").min().over("wa_id"),
     )
-    newest = (
-        versions.with_columns(newness=_newness())
-        .sort("newness", "read_at", *MESSAGE, descending=[True, True, False, False], nulls_last=True)
-        .unique("wa_id", keep="first", maintain_order=True)
-        .drop("newness")
-    )
+    newest = newest_last(versions).unique("wa_id", keep="last", maintain_order=True)
     return pl.concat([rows.filter(~several), newest])
 
 

@@ -64,6 +64,15 @@ def test_of_two_edits_the_one_that_was_read_last_counts_where_the_table_says_whe
     assert counted_messages(table)["text"].to_list() == ["א"]
 
 
+def test_a_cut_look_at_the_whole_text_is_no_later_edit_and_a_cut_later_edit_is_one() -> None:
+    whole = {**PAGE, "text": "אתמול עשינו תרגול", "is_edited": True}
+    for begun, expected in (("אתמול", whole["text"]), ("היום", "היום")):
+        cut = {**PAGE, "text": begun, "is_edited": True, "is_truncated": True}
+        table = messages(whole, cut).with_columns(read_at=pl.Series([at(1), at(2)]))
+
+        assert counted_messages(table)["text"].to_list() == [expected]
+
+
 def test_messages_of_the_account_itself_do_not_count() -> None:
     assert texts({**PAGE, "is_own": True}) == []
 

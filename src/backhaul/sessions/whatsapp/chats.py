@@ -24,8 +24,9 @@ _LIST_S = 3.0
 _HEADER_S = 10.0
 _WRITE_TRIES = 4
 _TICK_S = 0.1
+_AGAIN = "Run again; if it goes on, close other windows of this browser and look at the page."
 _NEXT = "Copy the group's name from WhatsApp, letter by letter: a hyphen and a dash are two names."
-LAYOUT = "The page has changed: update backhaul; until then use Export chat files."
+LAYOUT = "The page may have changed: update backhaul; until then use Export chat files."
 
 
 def plain_title(title: str) -> str:
@@ -40,7 +41,7 @@ def open_chat(do: Do[Any], group: str, pace_s: float) -> None:
     """
     title = plain_title(group)
     if not title:
-        raise ConfigError(f"{SOURCE}: no group is named", next_step="Put the group's name into the settings.")
+        raise ConfigError(f"{SOURCE}: the group's name is empty", next_step="Put its name into the settings.")
     given = {"title": title, "query": title}
     _write(do, "", pace_s)
     listed = do(lambda page: page.evaluate(script.LISTED, given))
@@ -76,7 +77,10 @@ def _write(do: Do[Any], query: str, pace_s: float) -> None:
         except _Replaced:
             continue
         return
-    raise TransientError(f"{SOURCE}: the page took the cursor out of the search box again and again")
+    raise TransientError(
+        f"{SOURCE}: the page took the cursor out of the search box {_WRITE_TRIES} times; no group was opened",
+        next_step=_AGAIN,
+    )
 
 
 class _Replaced(Exception):
@@ -115,7 +119,9 @@ def _type(page: Page, *, letter: str = "", key: str = "") -> None:
 def _box(page: Page) -> ElementHandle:
     box = page.evaluate_handle(script.SEARCH).as_element()
     if box is None:
-        raise SourceChanged(f"{SOURCE}: there is no search box above the chats", next_step=LAYOUT)
+        raise SourceChanged(
+            f"{SOURCE}: there is no search box above the list of chats; no group was opened", next_step=LAYOUT
+        )
     return box
 
 
@@ -144,9 +150,14 @@ def _wait_for_row(do: Do[Any], given: dict[str, str]) -> None:
             next_step="Rename one of them in WhatsApp, then put the new name into the settings.",
         )
     if plain_title(do(lambda page: _said_in(_box(page)))) != given["query"]:
-        raise TransientError(f"{SOURCE}: the page emptied the search box while it was searched in")
+        raise TransientError(
+            f"{SOURCE}: the page emptied the search box while {given['title']!r} was searched", next_step=_AGAIN
+        )
     if listed["is_drawn"] and not listed["filtered"]:
-        raise SourceChanged(f"{SOURCE}: the search box does not search", next_step=LAYOUT)
+        raise SourceChanged(
+            f"{SOURCE}: the search box brings other chats than those that are searched; no group was opened",
+            next_step=LAYOUT,
+        )
     raise ConfigError(f"{SOURCE}: there is no group of the name {given['title']!r}", next_step=_NEXT)
 
 
@@ -164,7 +175,9 @@ def _press(page: Page, given: dict[str, str]) -> None:
             if attempt == 3:
                 raise
         page.wait_for_timeout(100)
-    raise TransientError(f"{SOURCE}: the chat went out of the list before it was opened")
+    raise TransientError(
+        f"{SOURCE}: {given['title']!r} went out of the list of chats before it was opened", next_step=_AGAIN
+    )
 
 
 def _wait_for_header(do: Do[Any], title: str) -> None:

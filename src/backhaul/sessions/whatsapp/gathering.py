@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,9 @@ from backhaul.sessions.whatsapp.reading import PageRow, Shown
 
 _UNFIT = 0.25
 """How much of an overlap may differ where rows have no ids: a message may be edited between two looks."""
+
+_NOTE = 40
+"""How much of a line between messages is kept: a day is shorter."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,8 @@ class SeenRow:
     via: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, said: dict[str, Any]) -> SeenRow:
-        """Return what the page's script has said of a row."""
+    def of(cls, said: dict[str, Any], above: str | None = None) -> SeenRow:
+        """Return what the page's script has said of a row; `above` is as in PageRow."""
         row = PageRow(
             id=said["id"],
             header=said["header"],
@@ -35,6 +38,7 @@ class SeenRow:
             is_own=said["is_own"],
             is_edited=said["is_edited"],
             is_truncated=said["is_truncated"],
+            above=above,
         )
         return cls(row, said["kind"], said["from_end"], tuple(said["via"]))
 
@@ -63,6 +67,7 @@ class SeenRow:
             author=after.author or before.author,
             is_own=before.is_own if after.is_own is None else after.is_own,
             is_edited=before.is_edited or after.is_edited,
+            above=before.above if after.above is None else after.above,
         )
         kind = "message" if "message" in (self.kind, later.kind) else later.kind
         return SeenRow(row, kind, later.from_end, later.via or self.via)
@@ -93,7 +98,7 @@ class Gathering:
     @property
     def messages(self) -> tuple[PageRow, ...]:
         """Those that are messages and could be read."""
-        return tuple(one.row for one in self.seen if one.kind == "message")
+        return tuple(_messages(self.seen))
 
     @property
     def unread(self) -> int:
@@ -160,14 +165,16 @@ class Gathering:
 
         Equal messages side by side fit at several places; how many rows stand below them tells which one it is.
         """
+        by_end = {one.from_end: index for index, one in enumerate(self.seen)}
+        likely = next(
+            (at - index for index, one in enumerate(piece) if (at := by_end.get(one.from_end)) is not None), None
+        )
+        if likely is not None and self._fits_whole(piece, likely):
+            return likely
         best: tuple[bool, int] | None = None
         found = None
         for offset in range(1 - len(piece), len(self.seen)):
-            pairs = [
-                (one, self.seen[index + offset])
-                for index, one in enumerate(piece)
-                if 0 <= index + offset < len(self.seen)
-            ]
+            pairs = self._pairs(piece, offset)
             equal = [pair for pair in pairs if pair[0].is_same(pair[1])]
             if not equal or len(pairs) - len(equal) > len(equal) * _UNFIT:
                 continue
@@ -176,6 +183,16 @@ class Gathering:
             if best is None or rank > best:
                 best, found = rank, offset
         return found
+
+    def _fits_whole(self, piece: list[SeenRow], offset: int) -> bool:
+        """Tell whether all of piece that lies over what is known is the same there, with as many rows below."""
+        pairs = self._pairs(piece, offset)
+        return bool(pairs) and all(one.from_end == other.from_end and one.is_same(other) for one, other in pairs)
+
+    def _pairs(self, piece: list[SeenRow], offset: int) -> list[tuple[SeenRow, SeenRow]]:
+        first = max(0, -offset)
+        known = self.seen[first + offset : offset + len(piece)]
+        return list(zip(piece[first:], known, strict=False))
 
 
 def message_part(row_id: str) -> str:
@@ -196,16 +213,40 @@ def _begins_alike(one: PageRow, other: PageRow) -> bool:
     return one.text[:length] == other.text[:length]
 
 
+def _messages(seen: Sequence[SeenRow]) -> Iterator[PageRow]:
+    """Yield the messages; what stands above a row that is none stands above the message below it too."""
+    left: list[str | None] = []
+    for one in seen:
+        if one.kind != "message":
+            left.append(one.row.above)
+        elif left:
+            yield replace(one.row, above=_joined([*left, one.row.above]))
+            left = []
+        else:
+            yield one.row
+
+
+def _joined(said: Sequence[str | None]) -> str | None:
+    lines = [each for each in said if each is not None]
+    return None if len(lines) < len(said) else "\n".join(filter(None, lines))
+
+
 def _pieces(look: Sequence[dict[str, Any]]) -> list[list[SeenRow]]:
     pieces: list[list[SeenRow]] = [[]]
     ids: set[str] = set()
+    # What stands above the first row is not in sight.
+    above: str | None = None
     for said in look:
         if said["kind"] == "empty":
             pieces.append([])
-        elif said["kind"] != "note":
-            one = SeenRow.of(said)
+            above = None
+        elif said["kind"] == "note":
+            above = _joined([above, said.get("text", "")[:_NOTE]])
+        else:
+            one = SeenRow.of(said, above)
             # The same message drawn twice at once is one.
             if not (one.row.id and one.row.id in ids):
                 pieces[-1].append(one)
             ids.add(one.row.id)
+            above = ""
     return [piece for piece in pieces if piece]

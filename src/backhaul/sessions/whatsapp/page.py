@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from backhaul.errors import LoginRequired, SourceChanged, TransientError
 from backhaul.sessions.profile import PROFILES, OpenProfile, PageLost
 from backhaul.sessions.whatsapp import script
-from backhaul.sessions.whatsapp.chats import SOURCE
-from backhaul.sessions.whatsapp.reading import PageRow, Reading, Standing
+from backhaul.sessions.whatsapp.chats import LAYOUT, SOURCE
+from backhaul.sessions.whatsapp.reading import REFUSED, PageRow, Reading, Standing
 from backhaul.sessions.whatsapp.scrolling import Scrolling
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ class WhatsAppPage:
         try:
             return self._profile.do(_code)
         except PageLost:
-            raise TransientError(f"{SOURCE}: the page was loaded anew while its code was read") from None
+            raise TransientError(
+                f"{SOURCE}: the page was loaded anew while its code was read", next_step="Run the command again."
+            ) from None
 
     def renew(self) -> None:
         """Load the page anew: after some minutes it shows no fresh codes by itself. Raises TransientError."""
@@ -138,11 +140,14 @@ class WhatsAppPage:
                     next_step="Remove the profile's folder, then sign in: backhaul login SYSTEM.",
                 )
             case Standing.LOADING:
-                raise TransientError(f"{SOURCE}: the page was still loading after {timeout_s:.0f} s")
+                raise TransientError(
+                    f"{SOURCE}: the page was still loading its chats after {timeout_s:.0f} s; nothing was read",
+                    next_step="Run again later; after long pauses the phone must be on and connected.",
+                )
             case Standing.UNKNOWN:
                 raise SourceChanged(
-                    f"{SOURCE}: the page shows neither chats nor a code",
-                    next_step="Look at the page: BACKHAUL_HEADED=1 backhaul login SYSTEM.",
+                    f"{SOURCE}: the page shows neither chats nor a code to scan; nothing was read",
+                    next_step=f"{LAYOUT} {REFUSED}",
                 )
 
     def _state(self) -> str:
@@ -156,7 +161,7 @@ def _code(page: Page) -> QrCode:
     found: dict[str, Any] = page.evaluate(script.CODE)
     box = found["box"]
     if not box or not box["width"]:
-        raise SourceChanged(f"{SOURCE}: the page shows no code", next_step="Run the command again.")
+        raise SourceChanged(f"{SOURCE}: the page shows no code to scan", next_step="Run the command again.")
     clip = {
         "x": max(0, box["x"] - _MARGIN),
         "y": max(0, box["y"] - _MARGIN),

@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+REFUSED = (
+    "If your own browser shows it well, WhatsApp may refuse one without a window: set BACKHAUL_HEADED=1, on a server"
+    " without a display under xvfb-run."
+)
+"""What to try when a page of unknown kind is shown."""
+
 
 class Standing(StrEnum):
     """What the page shows."""
@@ -55,6 +61,8 @@ class PageRow:
         is_own: whether the account itself has sent it; None where the page does not tell.
         is_edited: whether the page says so.
         is_truncated: whether the page shows only the beginning of the text.
+        above: what the page itself says between this message and the one above, a line each: a day, who has joined;
+            "" for nothing, None where that was not in sight.
     """
 
     id: str
@@ -66,6 +74,7 @@ class PageRow:
     is_own: bool | None = None
     is_edited: bool = False
     is_truncated: bool = False
+    above: str | None = None
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,8 @@ const scroller = () => {
 };
 const rowsOf = (panel) => {
   const found = panel ? find("row", panel).filter((one) => one !== panel) : [];
-  return found.filter((one) => !found.includes(one.parentElement?.closest('[role="row"]')));
+  const known = new Set(found);
+  return found.filter((one) => !known.has(one.parentElement?.closest('[role="row"]')));
 };
 const control = (row) => {
   // "Read more" stands behind the text, in the same element; nothing else there is a button without a picture.
@@ -172,8 +173,15 @@ const title = header();
 const places = [...via];
 const view = panel?.getBoundingClientRect();
 const all = rowsOf(panel);
-const rows = all.map((row, index) => readRow(row, all.length - 1 - index, view));
-const inRow = (one) => all.some((row) => row.contains(one));
+const isApart = (row) => row.kind !== "empty" || row.in_view;
+// Thousands of rows that are not drawn, side by side, say no more than one.
+const rows = all.map((row, index) => readRow(row, all.length - 1 - index, view))
+  .filter((row, index, read) => isApart(row) || !index || isApart(read[index - 1]));
+const known = new Set(all);
+const inRow = (one) => {
+  for (let up = one; up && up !== panel; up = up.parentElement) if (known.has(up)) return true;
+  return false;
+};
 const outside = panel ? [...panel.querySelectorAll("*")].filter((one) => !one.firstElementChild
   && plain(one.textContent) && !inRow(one)) : [];
 const said = outside.map((one) => plain(one.textContent)).join(" ");

@@ -120,7 +120,7 @@ class Scrolling:
             time.sleep(max(self._pace_s, 0.1))
         if not self._look["has_panel"] or (not self._look["rows"] and self._look["has_words"]):
             raise SourceChanged(
-                f"{SOURCE}: layout changed: no messages were found in the open chat", next_step=LAYOUT
+                f"{SOURCE}: layout changed: no messages were found in {self._group!r}", next_step=LAYOUT
             )
 
     def _take(self) -> bool | None:
@@ -163,14 +163,15 @@ class Scrolling:
             time.sleep(0.05 if attempt < 5 else 0.1)
         why = "its tab is hidden" if look["is_hidden"] else "as in a hidden tab"
         raise SourceChanged(
-            f"{SOURCE}: {empty} of {len(look['rows'])} rows of {self._group!r} are in sight and not drawn, {why}",
+            f"{SOURCE}: {_rows(empty)} in sight of {self._group!r} and not drawn, {why}; nothing was taken",
             next_step="Run again with no other window over the browser's; if it goes on, use Export chat files.",
         )
 
     def _check_look(self, look: dict[str, Any]) -> None:
         if time.monotonic() > self._ends_at:
             raise TransientError(
-                f"{SOURCE}: {self._group!r} was not read in time; {len(self._gathering.messages)} messages were seen",
+                f"{SOURCE}: {self._group!r} was not read in time: {len(self._gathering.messages):,} of its messages"
+                " were seen, and none was taken",
                 next_step="Run again; after a long pause, bring the messages between with an Export chat file.",
             )
         # What follows looks at the page anew, and says whether it waits for a sign-in.
@@ -187,18 +188,27 @@ class Scrolling:
         """Raise SourceChanged if too little of what was seen could be read, or if it is of two chats."""
         unread, cards = self._gathering.unread, self._gathering.cards
         looked = len(rows) + unread
+        counted = f"{looked + cards:,} {'row' if looked + cards == 1 else 'rows'}"
         if (cards and not rows) or (unread and not rows) or unread > looked * _MOST_UNREAD:
             raise SourceChanged(
-                f"{SOURCE}: layout changed: of {looked + cards} rows in {self._group!r} {len(rows)} could be read,"
-                f" {unread} could not, {cards} are contacts' cards",
+                f"{SOURCE}: layout changed: of {counted} in {self._group!r} {len(rows):,} could be read, {unread:,}"
+                f" could not, {cards:,} looked like contacts' cards; nothing was taken",
                 next_step=LAYOUT,
             )
         if len(self._gathering.chats) > 1:
-            raise SourceChanged(f"{SOURCE}: messages of two chats stand in {self._group!r}", next_step=LAYOUT)
+            raise SourceChanged(
+                f"{SOURCE}: messages of {len(self._gathering.chats)} chats stand in {self._group!r};"
+                " nothing was taken",
+                next_step=LAYOUT,
+            )
 
     def _scroll(self, by: float = 0, *, to_end: bool = False) -> None:
         self._do(lambda page: page.evaluate(script.SCROLL, {"by": by, "to_end": to_end}))
         time.sleep(self._pace_s)
+
+
+def _rows(count: int) -> str:
+    return "1 row is" if count == 1 else f"{count:,} rows are"
 
 
 def _end(look: dict[str, Any]) -> End:

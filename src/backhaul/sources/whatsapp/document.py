@@ -108,7 +108,8 @@ def _head(said: dict[str, Any]) -> Head:
 
 
 def _row(said: dict[str, Any]) -> PageRow:
-    fields = {name: said[name] for name in PageRow.__dataclass_fields__ if name != "shown"}
+    # A file of an earlier release lacks what was added since; what must be there is asked for by PageRow.
+    fields = {name: said[name] for name in PageRow.__dataclass_fields__ if name in said and name != "shown"}
     return PageRow(**fields, shown=Shown(said["shown"]))
 
 

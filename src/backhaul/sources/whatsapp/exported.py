@@ -48,7 +48,8 @@ def exported(
                 day = begun.at.astimezone(ZoneInfo(timezone)).date()
                 artifact.remark(
                     f"{artifact.name} begins on {day}, later than {since}:"
-                    " WhatsApp leaves out the oldest messages of a large chat"
+                    " WhatsApp leaves out the oldest messages of a large chat. If there is an older export of it, put"
+                    " that into the folder too"
                 )
         for frame in frames:
             yield frame.with_columns(pl.col("occurrence").cast(pl.String), pl.lit(True).alias("in_export"))

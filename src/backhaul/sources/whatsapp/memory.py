@@ -81,10 +81,15 @@ def seen_of(frame: pl.DataFrame, chat: str) -> list[Seen]:
 
 @dataclass(frozen=True)
 class Memory:
-    """The newest messages that were seen, the oldest first; all of a minute up to `floor` (UTC) are known."""
+    """The newest messages that were seen, the oldest first; all of a minute up to `floor` (UTC) are known.
+
+    `told` is the newest minute of the window of which it was told that messages before it may be missing, as long as
+    that is so.
+    """
 
     known: tuple[Known, ...] = ()
     floor: int | None = None
+    told: int | None = None
 
     @classmethod
     def loads(cls, cursor: str | None) -> Memory:
@@ -92,15 +97,15 @@ class Memory:
         try:
             said = json.loads(cursor or "{}")
             known = tuple(Known(str(a), int(b), int(c), str(d), str(e)) for a, b, c, d, e in said.get("known", ()))
-            floor = said.get("floor")
-            return cls(known, None if floor is None else int(floor))
+            floor, told = (None if said.get(name) is None else int(said[name]) for name in ("floor", "told"))
+            return cls(known, floor, told)
         except (ValueError, TypeError, AttributeError):
             return cls()
 
     def dumps(self) -> str:
         """Return it as a cursor."""
         known = [[each.fingerprint, each.occurrence, each.minute, each.id, each.who] for each in self.known]
-        return json.dumps({"floor": self.floor, "known": known}, separators=(",", ":"))
+        return json.dumps({"floor": self.floor, "told": self.told, "known": known}, separators=(",", ":"))
 
     @property
     def newest(self) -> int:

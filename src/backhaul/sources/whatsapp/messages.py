@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ from backhaul.formats.chat import Identities, MessageKind
 from backhaul.formats.chat.dates import DAY_S, FIRST_YEAR, DateOrder, Days, Times, in_utc
 from backhaul.formats.chat.words import told, without_edited
 from backhaul.sessions.whatsapp.reading import PageRow, Shown
+from backhaul.sources.whatsapp.day import day_above
 from backhaul.sources.whatsapp.header import Header, clock_of, header_of, name_of
 from backhaul.sources.whatsapp.order import fields_of
 
@@ -115,11 +116,27 @@ def wa_id_of(row: PageRow) -> str | None:
 def messages_of(rows: Sequence[PageRow], ways: Ways, minutes: Mapping[int, int] | None = None) -> Messages:
     """Return the messages of rows, the oldest first; pure.
 
-    A row without a header gets its time from the clock below it and the days of its neighbours, its sender from what
-    it shows or from the run it stands in; where they leave a choice it is left out and counted. `minutes` are the
+    A row without a header gets its time from the clock below it and the day that is named above it, else the days of
+    its neighbours, its sender from what it shows or from the run it stands in; where they leave a choice it is left
+    out and counted. `minutes` are the
     minutes since 1970 (UTC) of rows whose time is known from earlier, by their place.
     """
     return _Reader(rows, ways, minutes or {}).read()
+
+
+def minutes_of(rows: Sequence[PageRow], ways: Ways) -> list[int | None]:
+    """Return for each row the minute since 1970 (UTC) of its header, None where it shows none.
+
+    In the hour in which clocks are put back it may be an hour off: it is for estimates.
+    """
+    zone = ZoneInfo(ways.zone)
+    shown = _Reader(rows, ways, {}).shown()
+    offsets: dict[int, int] = {}
+    for local in shown:
+        if local is not None and (hour := local // 3600) not in offsets:
+            moment = datetime.fromtimestamp(local, UTC).replace(tzinfo=zone)
+            offsets[hour] = int((moment.utcoffset() or timedelta()).total_seconds())
+    return [None if local is None else (local - offsets[local // 3600]) // MINUTE_S for local in shown]
 
 
 @dataclass
@@ -150,18 +167,27 @@ class _Reader:
         marked = Identities(self.ways.chat).added(kept).select(*_COLUMNS)
         return Messages(marked, self.unlike, self.undated, self.nameless, frame.height - kept.height)
 
+    def shown(self) -> list[int | None]:
+        """Return for each row the second of the local clock that its header shows, counted from 1970."""
+        return [self._of_header(header) for header in self._headers]
+
     def _locals(self) -> list[int | None]:
         """Return for each row the second of the local clock, counted from 1970; None where it cannot be told."""
-        shown = [self._of_header(header) for header in self._headers]
+        shown = self.shown()
         after: list[int | None] = [None] * len(shown)
         for place in range(len(shown) - 2, -1, -1):
             after[place] = shown[place + 1] if shown[place + 1] is not None else after[place + 1]
         before: int | None = None
+        is_joined = False
         for place, row in enumerate(self.rows):
+            is_joined = is_joined and row.above == ""
             if shown[place] is None and not row.header:
                 known = self._known(place)
-                shown[place] = self._between(row, before, after[place]) if known is None else known
-            before = before if shown[place] is None else shown[place]
+                below = after[place]
+                latest = self._now() if below is None else below
+                shown[place] = self._between(row, before, latest, is_joined) if known is None else known
+            if shown[place] is not None:
+                before, is_joined = shown[place], True
         return shown
 
     def _of_header(self, header: Header | None) -> int | None:
@@ -171,17 +197,37 @@ class _Reader:
         # Another calendar has years that are none of WhatsApp's.
         return None if day is None or time is None or day < _FIRST_S else day + time // MINUTE_S * MINUTE_S
 
-    def _between(self, row: PageRow, before: int | None, after: int | None) -> int | None:
-        """Return the one moment between its neighbours at which the row's clock is, None without exactly one."""
+    def _between(self, row: PageRow, before: int | None, latest: int, is_joined: bool) -> int | None:
+        """Return the moment from before to latest at which the row's clock is, None if it cannot be told.
+
+        The day is the one that is named above the row; else, where nothing stands between (`is_joined`), that of
+        the row above; else there must be only one such moment.
+        """
         clock = clock_of(row.clock) if row.clock else None
         time = self._times[clock.encode()] if clock else None
-        if time is None or before is None:
+        if time is None:
             return None
         time = time // MINUTE_S * MINUTE_S
-        latest = after if after is not None else self._now()
+        if row.above and (day := self._day_above(row.above)) is not None:
+            moment = day + time
+            return moment if (before is None or before <= moment) and moment <= latest else None
+        if before is None:
+            return None
         first = before // DAY_S * DAY_S + time
+        if is_joined and before <= first <= latest:
+            return first
         first += DAY_S if first < before else 0
         return first if first <= latest < first + DAY_S else None
+
+    def _day_above(self, above: str) -> int | None:
+        """Return the local midnight of the day that is named above a row, None if none is."""
+
+        def dated(text: str) -> date | None:
+            midnight = self._days[text.encode()]
+            return None if midnight is None or midnight < _FIRST_S else _EPOCH + timedelta(seconds=midnight)
+
+        day = day_above(above, _EPOCH + timedelta(seconds=self._now()), dated)
+        return None if day is None else (day - _EPOCH).days * DAY_S
 
     def _known(self, place: int) -> int | None:
         if (minute := self.minutes.get(place)) is None:
@@ -215,13 +261,14 @@ class _Reader:
         """Return who has sent a row: whom its header or the row itself names, else who sent the one above it."""
         name = header.sender if header else name_of(row.author)
         if row.is_own or (row.is_own is None and name.casefold() in YOU):
-            return (self.ways.own_name or name or self._shown_self()), True
+            return (self.ways.own_name or name or self._shown_self), True
         if name or header:
             return name, row.is_own
         # A run is of one sender: after somebody else the row would show its author.
         above, is_own = self._above
         return ("" if is_own else above), row.is_own
 
+    @cached_property
     def _shown_self(self) -> str:
         headers = zip(self.rows, self._headers, strict=True)
         return next((each.sender for row, each in headers if each and row.is_own), "")

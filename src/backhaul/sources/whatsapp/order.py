@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from backhaul.errors import ConfigError, SourceChanged
 from backhaul.formats.chat.dates import DateOrder, Fields, found_fields, given_fields
 from backhaul.formats.chat.shape import Shape
+
+Widths = tuple[int, ...]
+"""Of each field of a date 4 where it has so many digits, else 0."""
 
 _FIELDS = re.compile(r"\d+")
 _DAY_FIRST = frozenset(
@@ -28,16 +31,21 @@ _DAY_FIRST_ENGLISH = frozenset(("en-gb", "en-in", "en-au", "en-nz", "en-ie", "en
 _LANGUAGE = "Set WhatsApp to a language with Gregorian dates, such as English."
 
 
-def shape_of_dates(dates: Sequence[str]) -> Shape | None:
+def widths_of(dates: Sequence[str]) -> Counter[Widths]:
+    """Return how often dates are written in each way."""
+    return Counter(tuple(4 if len(each) == 4 else 0 for each in _FIELDS.findall(date)) for date in dates)
+
+
+def shape_of_dates(widths: Mapping[Widths, int]) -> Shape | None:
     """Return how most of the dates are written, None if there are none."""
-    widths = Counter(tuple(4 if len(each) == 4 else 0 for each in _FIELDS.findall(date)) for date in dates)
-    usual = next((found for found, _ in widths.most_common() if len(found) == 3 and found.count(4) <= 1), None)
-    return None if usual is None else _shape((usual[0], usual[1], usual[2]))
+    usual = (found for found, _ in Counter(widths).most_common() if len(found) == 3 and found.count(4) <= 1)
+    one = next(usual, None)
+    return None if one is None else _shape((one[0], one[1], one[2]))
 
 
-def possible(dates: Sequence[str]) -> list[DateOrder]:
-    """Return the orders that dates may be in, as far as the place of the year tells."""
-    shape = shape_of_dates(dates)
+def possible(widths: Mapping[Widths, int]) -> list[DateOrder]:
+    """Return the orders that dates of these widths may be in, as far as the place of the year tells."""
+    shape = shape_of_dates(widths)
     if shape is None:
         return []
     return [DateOrder.YEAR_FIRST] if shape.year_at == 0 else [DateOrder.DAY_FIRST, DateOrder.MONTH_FIRST]
@@ -49,7 +57,7 @@ def decided(name: str, dates: Sequence[str], *, language: str, now: datetime) ->
     Raises ConfigError (`ambiguous_date_order`) if two orders fit, SourceChanged if none does; name begins what they
     say.
     """
-    shape = shape_of_dates(dates)
+    shape = shape_of_dates(widths_of(dates))
     if shape is None:
         raise SourceChanged(
             f"{name}: layout changed: no row of the page shows a date that can be read",
@@ -70,7 +78,7 @@ def decided(name: str, dates: Sequence[str], *, language: str, now: datetime) ->
 
 def fields_of(name: str, order: DateOrder, dates: Sequence[str]) -> Fields:
     """Return the places of the fields in an order. Raises ConfigError if the dates have their year elsewhere."""
-    return given_fields(name, order, shape_of_dates(dates) or _shape((0, 0, 4)))
+    return given_fields(name, order, shape_of_dates(widths_of(dates)) or _shape((0, 0, 4)))
 
 
 def _hinted(dates: Sequence[str], language: str) -> DateOrder | None:

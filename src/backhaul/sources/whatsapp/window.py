@@ -15,6 +15,8 @@ from backhaul.sources.whatsapp.memory import Memory, Seen, hashed, seen_of
 from backhaul.sources.whatsapp.messages import Messages, Ways, messages_of, wa_id_of
 
 ADAPT = "Open WhatsApp Web in a browser and compare it with what backhaul reads; until then feed Export chat files."
+_FEED = "Export the chat on a phone and put the file into the exports folder, or run with --file: it brings {it}."
+_CLOCKS = "Set this machine's clock and the time zone (WHATSAPP_TIMEZONE) right: the next run takes {it}."
 _REASONS = {
     End.ENOUGH: "they are no longer in the chat",
     End.START: "the chat begins later",
@@ -63,8 +65,12 @@ def judged(reading: Reading, wanted: Wanted) -> Window:
     for number, (each, verdict) in enumerate(zip(seen, verdicts, strict=True)):
         is_known = verdict.is_known or number < first
         noted[each.place] = Noted(is_known, verdict.occurrence, minutes.get(each.place), verdict.maybe_edit)
-    head = _head(reading, ways, is_gap=_is_gap(seen, reading.end, memory))
+    is_gap, newest = _is_gap(seen, reading.end, memory), max((each.minute for each in seen), default=None)
+    # A gap that lasts is told once, and again when more may be missing.
+    is_told = memory.told == newest and all(verdict.is_known for verdict in verdicts)
+    head = _head(reading, ways, is_gap=is_gap and not is_told)
     after = memory.after(seen, verdicts, is_from_start=reading.end is End.START)
+    after = replace(after, told=newest if is_gap else None)
     return Window(head, rows, tuple(noted), after)
 
 
@@ -89,9 +95,10 @@ def refuse_unlike(name: str, rows: Sequence[PageRow], messages: Messages) -> Non
     if not rows or (messages.frame.height and messages.unlike * 2 <= headers):
         return
     raise SourceChanged(
-        f"{name}: layout changed: {len(rows):,} rows, {headers:,} headers, {messages.unlike:,} of them like none that"
-        f" is known, {messages.undated:,} rows without a time, {messages.nameless:,} without a sender,"
-        f" {messages.future:,} in the future, {messages.frame.height:,} messages",
+        f"{name}: layout changed: of {_count(len(rows), 'row')} {messages.frame.height:,} could be read as messages;"
+        f" {_count(headers, 'row')} had a header, {messages.unlike:,} of these like none that is known;"
+        f" {messages.undated:,} had no time that can be told, {messages.nameless:,} no sender,"
+        f" {messages.future:,} were dated in the future; nothing was taken",
         next_step=ADAPT,
     )
 
@@ -106,22 +113,28 @@ def warnings(head: Head, messages: Messages) -> list[str]:
     said = []
     if head.gap:
         said.append(
-            f"gap in history: none of the messages that were read before was met, {_REASONS[End(head.end)]}."
-            " Messages in between may be missing: export the chat on a phone and feed the file"
+            f"gap in history: the reading did not reach back to the messages that were read before, as"
+            f" {_REASONS[End(head.end)]}. Messages in between may be missing. {_FEED.format(it='them')}"
         )
-    counts = {
-        "the page could not be read": head.unread,
-        "begin in a way that is not known": messages.unlike,
-        "show no day or time that can be told": messages.undated,
-        "show no sender that can be told": messages.nameless,
-        "are dated in the future": messages.future,
-    }
-    said += [f"{_rows(count)} left out: {what}" for what, count in counts.items() if count]
+    counts = (
+        (head.unread, "the page shows {it} in a way that backhaul cannot read"),
+        (messages.unlike, "what stands before {it} is not a time, a date and a sender as they are known"),
+        (messages.undated, "neither the page nor the messages around tell the day and time of {it}"),
+        (messages.nameless, "the page does not tell who sent {it}"),
+    )
+    said += [_left_out(count, why, _FEED) for count, why in counts if count]
+    if messages.future:
+        said.append(_left_out(messages.future, "the page dates {it} in the future", _CLOCKS))
     return said
 
 
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _left_out(count: int, why: str, step: str) -> str:
+    messages, it = ("1 message was", "it") if count == 1 else (f"{count:,} messages were", "them")
+    return f"{messages} left out: {why.format(it=it)}. {step.format(it=it)}"
 
 
 def _is_gap(seen: Sequence[Seen], end: End, memory: Memory) -> bool:
@@ -136,5 +149,7 @@ def _is_gap(seen: Sequence[Seen], end: End, memory: Memory) -> bool:
 def _encodable(row: PageRow) -> PageRow:
     """Return row without halves of pairs of surrogates, which a page can hold and no file."""
     texts = {name: getattr(row, name) for name in ("id", "header", "text", "clock", "author")}
+    if row.above:
+        texts["above"] = row.above
     changed = {name: text.encode("utf-8", "replace").decode() for name, text in texts.items()}
     return row if changed == texts else replace(row, **changed)
