@@ -140,9 +140,10 @@ pipeline = Pipeline(
         Derived(
             "unknown_senders",
             title="Senders nobody knows",
-            after=("messages", "roster", "aliases"),
-            build=UnknownSenders(practice_words, message_words, region=region),
+            after=("messages", "roster", "roster__archive", "aliases", "before"),
+            build=UnknownSenders(practice_words, message_words, region=region, uniq_id_style=uniq_id_style),
             key="sender",
+            with_runs=True,
         ),
     ],
     reports=[

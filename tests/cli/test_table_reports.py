@@ -241,6 +241,18 @@ def test_the_command_that_is_told_puts_right_what_differs(begun: Here) -> None:
     assert begun.call("reconcile", "school").exit_code == 0
 
 
+def test_of_rows_that_are_refused_it_says_that_something_stands_in_the_way(here: Here) -> None:
+    there = SYSTEM.replace("CsvFiles", "ExcelWorkbook").replace('"out"', '"out.xlsx"')
+    (here.folder / "systems" / "school" / "students.py").write_text(there, encoding="utf-8")
+    with (here.folder / "files" / "roster.csv").open("a", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerow(("004", "x" * 40_000, 1, ""))
+    here.call("run", "school")
+
+    told = here.call("reconcile", "school.roster").stdout
+
+    assert "school.roster, workbook: 1 row is refused; put right what stands there" in told
+
+
 def test_what_cannot_be_asked_is_said_with_the_next_step_and_the_exit_code_is_1(begun: Here) -> None:
     (begun.folder / "out" / "roster.csv").write_text("name\nx\n", encoding="utf-8")
 
@@ -297,15 +309,19 @@ def test_a_text_that_no_cell_holds_is_said_to_be_longer(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
-def test_where_the_disk_takes_no_more_no_half_a_file_stays(begun: Here) -> None:
+def test_where_the_disk_takes_no_more_no_half_a_file_stays(here: Here) -> None:
+    with (here.folder / "files" / "roster.csv").open("a", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerow(("004", "x" * 200_000, 1, ""))
+    assert here.call("run", "school").exit_code == 0
+    # Enough for what SQLite needs beside its files, too little for the report.
     code = (
         "import resource, sys; from backhaul.cli import main;"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200)); sys.argv = ['backhaul', *sys.argv[1:]]; main()"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000,) * 2); sys.argv = ['backhaul', *sys.argv[1:]]; main()"
     )
     command = [sys.executable, "-c", code, "report", "school.all", "--csv", "all.csv"]
 
-    done = subprocess.run(command, cwd=begun.folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=here.folder, capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
     assert "File too large" in done.stderr
-    assert not (begun.folder / "all.csv").exists()
+    assert [each.name for each in here.folder.iterdir() if each.name.startswith(("all", ".all"))] == []

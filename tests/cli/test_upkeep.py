@@ -198,6 +198,7 @@ def test_where_several_destinations_can_be_marked_one_is_to_be_named(school: Sch
         ('"', '"'),
         ("True", "True"),
         ("nan", "nan"),
+        ("1e999", "1e999"),
         ("\u0665", "\u0665"),
         ("שולם", "שולם"),
     ],
@@ -271,7 +272,9 @@ def test_with_a_key_a_backup_is_encrypted_and_only_the_key_opens_it(
     monkeypatch.delenv("BACKHAUL_KEY")
     assert "no key is set" in school.call("restore", "school", made["folder"], code=2).stderr
     monkeypatch.setenv("BACKHAUL_KEY", new_key())
-    assert "sealed with the key" in school.call("restore", "school", made["folder"], code=2).stderr
+    refused = school.call("restore", "school", made["folder"], code=2).stderr
+    assert f"{made['folder']} is sealed with the key {made['key']}" in refused
+    assert "BACKHAUL_OLD_KEYS" in refused
     monkeypatch.setenv("BACKHAUL_OLD_KEYS", key)
     school.call("restore", "school", made["folder"])
     assert school.stats.count_documents({}) == 2
@@ -513,9 +516,14 @@ def test_while_a_pipeline_runs_nothing_is_restored_or_migrated_but_marks_and_bac
     with another(hold):
         school.call("backup", "school", "--to", tmp_path / "kept")
         school.call("mark", "school.students", "a", "note=x")
-        school.call("restore", "school", tmp_path / "kept", code=5)
-        school.call("migrate", "school", code=5)
+        refused = [
+            school.call("restore", "school", tmp_path / "kept", code=5),
+            school.call("migrate", "school", code=5),
+        ]
         school.call("migrate", "school", "--dry-run")
+
+    # Only `run` knows --wait.
+    assert all("then run the command again" in each.stderr and "--wait" not in each.stderr for each in refused)
 
 
 def test_a_missing_setting_is_named_and_one_of_the_source_alone_is_not_asked_for(

@@ -12,7 +12,7 @@ import pytest
 
 from backhaul.destinations.google import writer
 from backhaul.destinations.google_sheets import GoogleSheet
-from backhaul.errors import ConfigError, TransientError
+from backhaul.errors import ConfigError, DeliveryError, TransientError
 from backhaul.model import Counts
 from backhaul.sandbox import Book, SheetsFault
 from backhaul.sandbox.sheets.values import NumberFormat
@@ -182,22 +182,22 @@ class TestWhatStandsThere:
         assert [each.row for each in changes.refused] == [2]
         assert data(book) == sheet(lead(1), lead(3))
 
-    def test_a_column_that_a_person_renamed_comes_anew_for_the_new_rows_only(
+    def test_a_column_that_a_person_renamed_is_told_and_nothing_is_added_beside_it(
         self, place: Google, book: Book, maker: BatchMaker
     ) -> None:
         target = sales(place, book)
         merge(target, maker, leads(1))
         book.rename_header("Sheet1", "name", "Who")
+        before = data(book)
 
+        with pytest.raises(DeliveryError, match="no column 'name'"):
+            merge(target, maker, leads(1, 2))
+        refused = data(book)
+        book.rename_header("Sheet1", "Who", "name")
+
+        assert refused == before
         assert merge(target, maker, leads(1, 2)) == Counts(new=1, unchanged=1)
-
-        source, name, phone, key = lead(2)
-        assert data(book) == [
-            ["source", "Who", "phone", "lead", "name"],
-            *([*row, None, None] for row in OLD),
-            [*lead(1), None],
-            [source, None, phone, key, name],
-        ]
+        assert data(book) == sheet(lead(1), lead(2))
 
     def test_changes_that_were_meant_while_the_sheet_was_merged_are_not_made(
         self, place: Google, book: Book, maker: BatchMaker

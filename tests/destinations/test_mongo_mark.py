@@ -127,6 +127,22 @@ def test_what_the_stream_writes_cannot_be_marked(students: MongoDB, entry: str |
         students.mark(STREAM, "a", entry, {field: 1}, ours=OURS)
 
 
+def test_a_field_of_entries_is_not_set_at_the_top_because_somebody_forgot_the_entry(students: MongoDB) -> None:
+    with pytest.raises(ConfigError, match="'paid' is a field of the entries of lessons") as refused:
+        students.mark(STREAM, "a", None, {"paid": True}, ours=OURS)
+
+    assert "--entry" in refused.value.next_step
+    assert "paid" not in there(students).find_one({"uniq_id": "a"})
+
+
+def test_a_field_of_that_name_which_is_at_the_top_already_is_set_there(students: MongoDB) -> None:
+    there(students).update_one({"uniq_id": "a"}, {"$set": {"paid": False}})
+
+    students.mark(STREAM, "a", None, {"paid": True}, ours=OURS)
+
+    assert there(students).find_one({"uniq_id": "a"})["paid"] is True
+
+
 @pytest.mark.parametrize(
     ("who", "entry", "changes", "message"),
     [

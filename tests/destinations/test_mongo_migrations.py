@@ -271,6 +271,7 @@ MongoDB(sys.argv[1], url=sys.argv[2], migrations=(here.PER_LESSON,)).migrate(her
 """
 
 
+@pytest.mark.slow
 def test_a_migration_that_is_killed_in_the_middle_and_done_again_equals_one(students: MongoDB) -> None:
     there(students).insert_many([student(each) for each in range(9)])
     arguments = [sys.executable, "-c", KILLED, str(students.database), str(students.url)]

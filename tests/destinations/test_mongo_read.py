@@ -129,11 +129,14 @@ def test_pieces_have_their_own_columns_and_types_and_are_put_together_by_name(
     assert frame["t"].to_list() == ["2026-01-02T03:04:05.006Z", None, "?"]
 
 
-def test_a_piece_is_ten_thousand_documents(orders: MongoDB) -> None:
+def test_a_piece_has_so_many_documents_at_most(orders: MongoDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read.PIECE_ROWS == 10_000
+    # More than the server sends at once, which is a thousand.
+    monkeypatch.setattr(read, "PIECE_ROWS", 1_200)
     there = mongo_server.client()[str(orders.database)]["orders"]
-    there.insert_many([{"id": str(each)} for each in range(10_001)])
+    there.insert_many([{"id": str(each)} for each in range(2_401)])
 
-    assert [piece.height for piece in orders.read(STREAM)] == [10_000, 1]
+    assert [piece.height for piece in orders.read(STREAM)] == [1_200, 1_200, 1]
 
 
 def test_names_that_were_stored_with_full_width_signs_come_back_as_they_were(shown: Read) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from backhaul.destinations import Warehouse
+from backhaul.engine.derived import Derived
 from backhaul.engine.events import Delivered, DeliveryFailed, Warned
+from backhaul.engine.systems import find
 from backhaul.errors import BackhaulError, ConfigError, DeliveryError, TransientError
 from backhaul.model import Batch, Changes, Counts, Stream
-from tests.engine.place import Place
+from tests.engine.place import Place, with_streams
 from tests.engine.test_stateless import Closed
 
 STREAM = "andalan.user"
@@ -52,6 +54,22 @@ def test_a_failed_delivery_stays_pending_and_the_next_run_delivers_it_first(
         ("second", False, Counts(unchanged=16)),
     ]
     assert place.installation.ledger.pending(STREAM) == []
+
+
+def test_a_delivery_of_a_computed_table_that_fails_again_is_told_though_there_is_nothing_new(
+    place: Place, second: Warehouse, tmp_path: Path
+) -> None:
+    users = Derived("users", after="user", build=lambda user: user.select("User ID"), key="User ID", to=second)
+    target = find(place.folder / "systems", "andalan")[0]
+    target = with_streams(target, [users, *(each for each in target.pipeline.streams if each.name == "user")])
+
+    results = [place.run_target(target) for _ in range(3)]
+    (tmp_path / "office").unlink()
+    results.append(place.run_target(target))
+
+    assert [each.exit_code for each in results] == [3, 3, 3, 0]
+    assert [each.streams[0].status for each in results] == ["pending", "pending", "pending", "done"]
+    assert sum(frame.height for frame in second.read("users")) == 16
 
 
 @dataclass(frozen=True)

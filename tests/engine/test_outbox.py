@@ -1,10 +1,12 @@
 """Messages to people: from events over the outbox to the channel, at least once, never in the way of a run."""
 
+import sqlite3
 import threading
 import time
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -116,9 +118,7 @@ def test_what_a_channel_refuses_waits_and_goes_out_with_the_next_run_in_order(pl
     assert {row[0] for row in outbox(place)} == {"sent"}
     assert (board.posted[0], board.posted[5], board.posted[6]) == ("RunStarted", "RunSummary", "RunStarted")
     warnings = {event.message for event in place.told(Warned)}
-    assert warnings == {
-        "board: board: the chat is not known; its messages wait in the outbox. Correct TELEGRAM_CHAT_ID."
-    }
+    assert warnings == {"board: the chat is not known; its messages wait in the outbox. Correct TELEGRAM_CHAT_ID."}
 
 
 def test_a_slow_channel_does_not_hold_up_the_hauling(place: Place) -> None:
@@ -167,6 +167,31 @@ def test_messages_nobody_wants_any_more_are_given_up(place: Place) -> None:
 
     assert box.waiting("andalan", "board", later) == []
     assert {row[0] for row in outbox(place)} == {"given up"}
+
+
+@dataclass(frozen=True)
+class Record(Board):
+    """Keeps a log; nobody is told anything."""
+
+    tells_people: ClassVar[bool] = False
+
+
+def test_a_record_waits_for_as_long_as_it_takes(place: Place) -> None:
+    is_away = [True]
+
+    def refuse() -> None:
+        if is_away[0]:
+            raise ConfigError("board: wrong token")
+
+    record = Record(refuse=refuse)
+    place.run_target(told_by(place, record))
+    with closing(sqlite3.connect(place.folder / "data" / "ledger.db")) as ledger, ledger:
+        ledger.execute("UPDATE outbox SET created_at = '2025-01-01T00:00:00.000+00:00'")
+    is_away[0] = False
+    place.run_target(told_by(place, record))
+
+    assert {row[0] for row in outbox(place)} == {"sent"}
+    assert len(record.posted) == 12
 
 
 def test_notifications_are_silenced_by_their_setting_and_in_a_dry_run(place: Place) -> None:

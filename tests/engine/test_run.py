@@ -177,6 +177,16 @@ def test_a_second_run_at_the_same_time_is_told_so(place: Place) -> None:
     assert place.office.requests == []
 
 
+def test_where_no_lock_can_be_made_the_error_names_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "locks").write_text("in the way")
+
+    with (
+        pytest.raises(ConfigError, match=r"locks: andalan cannot be locked there"),
+        pipeline_lock(tmp_path / "locks", "andalan", wait=False),
+    ):
+        pass
+
+
 def test_a_run_that_waits_goes_on_when_the_lock_is_free(place: Place) -> None:
     results = []
     with pipeline_lock(place.installation.data / "locks", "andalan", wait=False):

@@ -24,7 +24,7 @@ from backhaul.engine.backup_files import (
 )
 from backhaul.engine.run import Installation
 from backhaul.engine.systems import Target
-from backhaul.engine.upkeep import Place, has_ledger, places
+from backhaul.engine.upkeep import Place, at_rest, has_ledger, places
 from backhaul.engine.words import counted
 from backhaul.errors import ConfigError
 from backhaul.model import Counts, Migratable, Restorable
@@ -130,7 +130,7 @@ def restore(
     with ExitStack() as stack:
         for pipeline in dict.fromkeys(each.pipeline for each in found.values()):
             if not dry_run:
-                stack.enter_context(installation.held(pipeline, wait=False))
+                stack.enter_context(at_rest(installation, pipeline))
         for collection, place in found.items():
             with contextlib.closing(lines_of(kept[collection], backup, seal)) as lines:
                 counts = place.destination.restore(place.stream, lines, dry_run=dry_run)

@@ -47,13 +47,17 @@ class Derivation:
         context, deliverer = self.context, deliverer_of(self.context, self.name, self.stream)
         if context.accept:
             context.ledger.accept_held(self.name)
-        self.left_over = deliverer.deliver_pending(left_over=True).counts
-        if waiting := self._missing():
+        left = deliverer.deliver_pending(left_over=True)
+        self.left_over = left.counts
+        waiting = self._missing()
+        if waiting:
             message = f"nothing to compute from yet: {', '.join(waiting)} has brought nothing"
             context.emit(Warned(run=context.run, stream=self.name, message=message))
-            return
-        inputs = self._inputs()
-        if self._is_computed_from(inputs):
+        inputs = None if waiting else self._inputs()
+        if waiting or self._is_computed_from(inputs):
+            # What waits from before waits on, though there is nothing new: the stream is not done.
+            if left.failures:
+                raise left.failures[0]
             return
         held = self._stage(self._built())
         if inputs and not held:

@@ -6,20 +6,28 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from backhaul.errors import AlreadyRunning
+from backhaul.errors import AlreadyRunning, ConfigError
 
 
 @contextlib.contextmanager
 def pipeline_lock(folder: Path, pipeline: str, *, wait: bool) -> Iterator[None]:
-    """Hold the pipeline's lock. Raises AlreadyRunning if another process has it and wait is False."""
+    """Hold the pipeline's lock.
+
+    Raises AlreadyRunning if another process has it and wait is False, ConfigError if the folder is not writable.
+    """
     from filelock import FileLock, Timeout
 
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f"{pipeline}.lock", timeout=-1 if wait else 0)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
         raise AlreadyRunning(f"{pipeline} is already running") from None
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: {pipeline} cannot be locked there: {error.strerror or type(error).__name__}",
+            next_step="See that the data folder may be written to by the user that runs this, and has room.",
+        ) from error
     try:
         yield
     finally:

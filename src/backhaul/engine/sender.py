@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from backhaul.engine.ledger.outbox import Outbox
+from backhaul.engine.ledger.outbox import KEPT_FOR, Outbox
 from backhaul.engine.words import reason
 from backhaul.errors import BackhaulError, TransientError
-from backhaul.notices import Notifier, SendInterrupted
+from backhaul.notices import Notifier, SendInterrupted, tells_people
 
 LONGEST_PAUSE_S = 60.0
 TRIES_AT_END = 3
@@ -75,7 +75,9 @@ class Sender:
 
     def _send_all(self, notifier: Notifier) -> float | None:
         """Send what is due. Return seconds to wait before trying again, or None where there is no need to."""
-        for waiting in self._outbox.waiting(self._pipeline, notifier.name, datetime.now(UTC)):
+        # A record is as good tomorrow; what people are told is not.
+        kept_for = KEPT_FOR if tells_people(notifier) else None
+        for waiting in self._outbox.waiting(self._pipeline, notifier.name, datetime.now(UTC), kept_for):
             if self._finish_by is not None and time.monotonic() > self._finish_by:
                 # What is left is the next run's: two that send at once would say it twice.
                 return None

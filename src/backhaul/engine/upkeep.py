@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -12,7 +12,7 @@ from backhaul.config import resolved
 from backhaul.engine.run import LEDGER_URL, Installation
 from backhaul.engine.systems import Target
 from backhaul.engine.words import counted
-from backhaul.errors import ConfigError
+from backhaul.errors import AlreadyRunning, ConfigError
 from backhaul.model import REMOVED_AT, Markable, Marked, Migratable, Migrated, Stream
 
 D = TypeVar("D")
@@ -90,6 +90,19 @@ def mark(
     return place.stream_name, marked
 
 
+@contextmanager
+def at_rest(installation: Installation, pipeline: str) -> Iterator[None]:
+    """Hold a pipeline, so that no run begins meanwhile. Raises AlreadyRunning, whose next step fits any command."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(installation.held(pipeline, wait=False))
+        except AlreadyRunning as error:
+            # Only `run` can wait.
+            error.next_step = "Wait until it ends, then run the command again."
+            raise
+        yield
+
+
 def has_ledger(installation: Installation) -> bool:
     """Tell whether there is a ledger; work on a destination alone makes none."""
     return LEDGER_URL in installation.settings or (installation.data / "ledger.db").exists()
@@ -107,7 +120,7 @@ def migrate(
     with ExitStack() as stack:
         for name in dict.fromkeys(each.pipeline for each in found):
             if not dry_run:
-                stack.enter_context(installation.held(name, wait=False))
+                stack.enter_context(at_rest(installation, name))
         for place in found:
             done = place.destination.migrate(place.stream, dry_run=dry_run)
             for each in done if not dry_run else ():

@@ -14,7 +14,7 @@ from backhaul import ConfigError
 
 from .earlier import Earlier
 from .people import students_and_former
-from .words import clean
+from .words import clean, plain
 
 DIGITS, AS_WRITTEN = "digits", "as_written"
 STYLES = (DIGITS, AS_WRITTEN)
@@ -83,6 +83,26 @@ def persons(
         taken.add(name)
         found.append(Person(row, name, document, chain))
     return found
+
+
+def with_former_names(aliases: pl.DataFrame, found: Sequence[Person]) -> pl.DataFrame:
+    """Return aliases (sender, phone_number, name) with those of students who got another name on the roster.
+
+    WhatsApp shows a contact as somebody has saved it, perhaps under the old name. What the aliases say themselves
+    stands, and a name that several have or had says nothing.
+    """
+    there = aliases if "sender" in aliases.columns else aliases.with_columns(pl.lit(None, pl.String).alias("sender"))
+    if "removed_at" in there.columns:
+        there = there.filter(pl.col("removed_at").is_null())
+    known = {plain(each) for each in there["sender"].drop_nulls()} | {plain(each.row["name"]) for each in found}
+    owners: dict[str, list[tuple[str, str, str]]] = {}
+    for person in found:
+        for former in person.former_rows:
+            row = former["name"], person.row["phone_number"], person.row["name"]
+            owners.setdefault(plain(former["name"]), []).append(row)
+    rows = [each[0] for name, each in owners.items() if name not in known and len(set(each)) == 1]
+    more = pl.DataFrame(rows, schema=dict.fromkeys(("sender", "phone_number", "name"), pl.String), orient="row")
+    return pl.concat([there, more], how="diagonal")
 
 
 @dataclass(frozen=True)

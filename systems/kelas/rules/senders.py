@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .said import Said, text_of
+from .said import Said, text_of, zone_of
 from .stats import Words
 
 if TYPE_CHECKING:
@@ -19,11 +19,15 @@ class UnknownSenders:
     Args:
         practice_words, message_words, both, whole_words, media_as_practice: as in `Words`.
         region: the country of phone numbers without a country code.
+        timezone: the clock of the times in documents.
+        uniq_id_style: as for the statistics.
     """
 
     practice_words: Said
     message_words: Said
     region: Said = "IL"
+    timezone: Said = "Asia/Jerusalem"
+    uniq_id_style: Said = "digits"
     both: bool = True
     whole_words: Said = "no"
     media_as_practice: Said = "no"
@@ -33,7 +37,14 @@ class UnknownSenders:
         """The words that count."""
         return Words(self.practice_words, self.message_words, self.both, self.whole_words, self.media_as_practice)
 
-    def __call__(self, messages: pl.DataFrame, roster: pl.DataFrame, aliases: pl.DataFrame) -> pl.DataFrame:
+    def __call__(
+        self,
+        messages: pl.DataFrame,
+        roster: pl.DataFrame,
+        roster_archive: pl.DataFrame,
+        aliases: pl.DataFrame,
+        before: pl.DataFrame,
+    ) -> pl.DataFrame:
         """Return one row for each such sender, those with most practices first.
 
         The columns are sender, why (`unknown`; `ambiguous`: it may be several; `former`: not on the roster any more),
@@ -43,10 +54,15 @@ class UnknownSenders:
         """
         import polars as pl
 
+        from .earlier import earlier
+        from .identity import persons, with_former_names
         from .messages import WHO, counted_messages
         from .people import STUDENT, matched
 
-        found = matched(counted_messages(messages), roster, aliases, text_of(self.region))
+        region, style = text_of(self.region), text_of(self.uniq_id_style)
+        documents = earlier(before, zone_of(self.timezone), region)
+        students = persons(roster, roster_archive, documents, region=region, style=style)
+        found = matched(counted_messages(messages), roster, with_former_names(aliases, students), region)
         nobody = self.words.told(found.filter(pl.col(STUDENT).is_null())).sort("sent_at")
         return (
             nobody.group_by(WHO)

@@ -108,7 +108,7 @@ class StudentStats:
         Raises ConfigError for settings.
         """
         from .earlier import earlier
-        from .identity import persons
+        from .identity import persons, with_former_names
         from .lessons import spans
         from .messages import counted_messages
         from .people import matched
@@ -117,7 +117,7 @@ class StudentStats:
         style = text_of(self.uniq_id_style)
         found = persons(roster, roster_archive, earlier(before, zone, region), region=region, style=style)
         timeline = spans(found, roster_archive)
-        told = self.words.told(matched(counted_messages(messages), roster, aliases, region))
+        told = self.words.told(matched(counted_messages(messages), roster, with_former_names(aliases, found), region))
         counted = _later(told, found)
         by_lesson, on = self._counted(counted, timeline, found)
         return _documents(found, timeline, _Sums.of(counted, by_lesson, zone), on)

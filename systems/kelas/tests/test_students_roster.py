@@ -127,7 +127,7 @@ def test_unknown_senders_are_listed_with_what_they_would_count() -> None:
         {"sender": DANA_SHOWN},
     )
 
-    found = SENDERS(sent, LEVI, NOBODY)
+    found = SENDERS(sent, LEVI, NOTHING, NOBODY, NO_DOCUMENTS)
 
     assert found.columns == ["sender", "why", "messages", "practices", "first_at", "last_at", "candidates"]
     assert found.rows() == [
@@ -139,7 +139,7 @@ def test_unknown_senders_are_listed_with_what_they_would_count() -> None:
 def test_an_ambiguous_sender_is_listed_with_those_it_may_be() -> None:
     people = roster((DANA, "דנה לוי"), (DANA, "יעל לוי"))
 
-    found = SENDERS(messages(NOON), people, NOBODY)
+    found = SENDERS(messages(NOON), people, NOTHING, NOBODY, NO_DOCUMENTS)
 
     assert found.select("sender", "why", "candidates").rows() == [(DANA_SHOWN, "ambiguous", "דנה לוי, יעל לוי")]
 
@@ -147,7 +147,7 @@ def test_an_ambiguous_sender_is_listed_with_those_it_may_be() -> None:
 def test_a_sender_that_an_alias_settles_is_not_listed() -> None:
     called = aliases(("אמא", DANA, "דנה לוי"))
 
-    assert SENDERS(messages({"sender": "אמא"}), LEVI, called).height == 0
+    assert SENDERS(messages({"sender": "אמא"}), LEVI, NOTHING, called, NO_DOCUMENTS).height == 0
 
 
 def test_media_without_words_are_reported_for_each_student() -> None:
@@ -218,8 +218,8 @@ def test_a_student_who_may_have_a_new_number_is_told_and_an_alias_joins_the_two(
     sent = messages({"sender": NOA})
 
     assert warned(people) == [("perhaps a new phone number", "דנה לוי")]
-    assert SENDERS(sent, people, NOBODY)["why"].to_list() == ["former"]
-    assert SENDERS(sent, people, aliases((NOA, DANA, "דנה לוי"))).height == 0
+    assert SENDERS(sent, people, NOTHING, NOBODY, NO_DOCUMENTS)["why"].to_list() == ["former"]
+    assert SENDERS(sent, people, NOTHING, aliases((NOA, DANA, "דנה לוי")), NO_DOCUMENTS).height == 0
 
 
 def test_earlier_documents_that_cannot_be_read_whole_are_told() -> None:

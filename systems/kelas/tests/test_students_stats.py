@@ -345,6 +345,28 @@ def test_a_renamed_student_keeps_id_lessons_and_counts() -> None:
     assert practices(found["דנה כהן"]) == {"4": 2, "5": 1}
 
 
+def test_a_renamed_student_whom_whatsapp_shows_by_the_old_name_goes_on_counting() -> None:
+    renamed = pl.concat([roster((DANA, "דנה לוי", "5"), removed_at=at(10)), roster((DANA, "דנה כהן", "5"))])
+    changes = archive((DANA, "דנה לוי", "5", "", at(10)))
+    sent = messages({"sender": "דנה לוי", "at": at(1)}, {"sender": "דנה לוי", "at": at(11)})
+
+    assert practices(computed(sent, renamed, replaced=changes)["דנה כהן"]) == {"5": 2}
+
+
+def test_an_old_name_that_another_student_has_now_is_the_other_student() -> None:
+    renamed = pl.concat(
+        [
+            roster((DANA, "דנה לוי", "5"), removed_at=at(10)),
+            roster((DANA, "דנה כהן", "5"), (NOA, "דנה לוי", "3")),
+        ]
+    )
+    changes = archive((DANA, "דנה לוי", "5", "", at(10)))
+
+    found = computed(messages({"sender": "דנה לוי", "at": at(1)}), renamed, replaced=changes)
+
+    assert (practices(found["דנה כהן"]), practices(found["דנה לוי"])) == ({"5": 0}, {"3": 1})
+
+
 def test_a_student_renamed_twice_keeps_the_first_id() -> None:
     people = pl.concat(
         [

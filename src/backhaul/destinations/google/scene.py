@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 from backhaul.destinations.google.calls import Calls
 from backhaul.destinations.google.cells import Plain, columns_of
 from backhaul.destinations.google.memory import Memory, digest
-from backhaul.destinations.google.plan import Assessment, Cells, Layout, Planner, RowWrite, keyed, lay_out
+from backhaul.destinations.google.plan import (
+    Assessment,
+    Cells,
+    Layout,
+    Planner,
+    RowWrite,
+    keyed,
+    lay_out,
+    missing_columns,
+)
 from backhaul.destinations.google.view import CELLS_A_CALL, Grid, View, no_key
 from backhaul.model import REMOVED_AT, Batch
 
@@ -107,6 +116,9 @@ def read_scene(calls: Calls, view: View, reading: Reading) -> Scene:
     if view.lacks_key and delivered:
         # Its column was renamed or deleted: with another one, all rows would be added once more.
         raise no_key(calls.name, view, reading.key)
+    if calls.manner.adds_only and delivered and (trouble := missing_columns(view, [*reading.schema], calls.name)):
+        # Somebody has renamed a column: with another one beside it, new rows would go where nobody looks.
+        raise trouble
     if memory is not None:
         # A row that we did not deliver is a person's; it can not be gone from the source.
         gone = [each for each in gone if digest(each) in delivered]

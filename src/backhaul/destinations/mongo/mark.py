@@ -68,7 +68,9 @@ class Marking:
         for _ in range(TRIES):
             document = self._one(who)
             place = None if entry is None else self._entry(document, entry)
-            if place is not None:
+            if place is None:
+                self._refuse_for_want_of_an_entry(document, values)
+            else:
                 self._refuse(set(changes) & self._own_fields(place.nested))
             before = document if dry_run else self._set(document, place, values)
             if before is not None:
@@ -103,6 +105,15 @@ class Marking:
                 " a mark",
                 next_step="Mark a field that only people write, such as paid; name an entry with --entry.",
             )
+
+    def _refuse_for_want_of_an_entry(self, document: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Refuse a new field at the top that is a field of entries: `paid` without --entry means a lesson."""
+        for each in self.nested:
+            if meant := [name for name in each.on_insert if field_name(name) in values.keys() - document.keys()]:
+                raise ConfigError(
+                    f"{self._where}: {meant[0]!r} is a field of the entries of {each.column}, and none was named",
+                    next_step=f"Name the entry by its {each.key}: --entry KEY.",
+                )
 
     def _one(self, who: str) -> dict[str, Any]:
         """Return the one document that who fits; removed ones count only where no other does."""

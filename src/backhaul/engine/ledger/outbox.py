@@ -59,7 +59,9 @@ class Outbox:
         with self._file.transaction() as db:
             db.execute(t.outbox.insert().values(**values))
 
-    def waiting(self, pipeline: str, notifier: str, now: datetime) -> list[Waiting]:
+    def waiting(
+        self, pipeline: str, notifier: str, now: datetime, kept_for: timedelta | None = KEPT_FOR
+    ) -> list[Waiting]:
         """Return what a notifier has to send by now, oldest first; what is too old is given up on the way."""
         table = t.outbox
         mine = sa.and_(table.c.pipeline == pipeline, table.c.notifier == notifier, table.c.state == WAITING)
@@ -68,7 +70,7 @@ class Outbox:
         for row in rows:
             created_at = datetime.fromisoformat(row["created_at"])
             due = datetime.fromisoformat(row["not_before"]) if row["not_before"] else created_at
-            if now - max(created_at, due) > KEPT_FOR:
+            if kept_for is not None and now - max(created_at, due) > kept_for:
                 self._set(row["id"], state=GIVEN_UP)
             elif due <= now or not row["not_before"]:
                 kept = json.loads(row["message"])
