@@ -172,9 +172,10 @@ pipeline = Pipeline(
         ),
         Report(
             "roster_warnings",
-            title="what makes counts doubtful: half-typed rows, shared phones, renames",
+            title="what makes counts doubtful: shared phones, renames, doubtful aliases",
             after=("roster", "roster__archive", "aliases", "before"),
             build=reports.Timeless(RosterWarnings(region=region, uniq_id_style=uniq_id_style)),
+            with_runs=True,
         ),
         Report(
             "pictures",

@@ -119,7 +119,7 @@ class Announcer:
                 return self._done(event)
             case StreamFailed():
                 return self._failed(event)
-            case Warned() if event.stream:
+            case Warned() if event.stream and event.is_told:
                 self._warnings.append((_title(self._streams[event.stream]), event.message))
             case RunEnded():
                 return self._ended(event)

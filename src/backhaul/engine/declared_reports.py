@@ -83,6 +83,7 @@ def report_table(
         curated=installation.curated,
         settings=installation.settings,
         brought=lambda full: installation.ledger.cursor(full).columns,
+        with_runs=report.with_runs,
     )
     frames = [tables.read(name) for name in report.tables]
     asked = {} if report.days is None else {"days": report.days if days is None else days}

@@ -52,7 +52,7 @@ class Derivation:
         waiting = self._missing()
         if waiting:
             message = f"nothing to compute from yet: {', '.join(waiting)} has brought nothing"
-            context.emit(Warned(run=context.run, stream=self.name, message=message))
+            context.emit(Warned(run=context.run, stream=self.name, message=message, is_told=False))
         inputs = None if waiting else self._inputs()
         if waiting or self._is_computed_from(inputs):
             # What waits from before waits on, though there is nothing new: the stream is not done.

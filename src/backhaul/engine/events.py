@@ -106,9 +106,10 @@ class BatchStaged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Warned(Event):
-    """Something a person should know though the work goes on."""
+    """Something a person should know though the work goes on; `is_told` False: who looks on, not who is notified."""
 
     message: str
+    is_told: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ class Report:
         build: pure; takes a frame for each of `after`, in this order, and the keywords `now` (UTC), `timezone` (the
             pipeline's, such as `Asia/Jakarta`) and, where there are `days`, `days`. Removed rows are among the rows;
             `removed_at` tells them. A frozen dataclass that can be called may have settings in its fields.
+        with_runs: whether the tables have `_inserted_run`, as those of a derived stream may.
         days: how many days back the report looks where nobody says another number; None where it has no such number.
     """
 
@@ -33,6 +34,7 @@ class Report:
     title: str
     after: str | Iterable[str]
     build: Callable[..., pl.DataFrame]
+    with_runs: bool = False
     days: int | None = None
 
     def __post_init__(self) -> None:

@@ -91,6 +91,7 @@ class Tables:
         pipeline: its own pipeline, whose streams are named without it.
         streams: all streams that can be named, by full name.
         brought: the columns that a stream of a full name has brought, perhaps without a row.
+        with_runs: whether they have `_inserted_run`.
     """
 
     asker: str
@@ -99,6 +100,7 @@ class Tables:
     curated: Warehouse
     settings: Mapping[str, str] = field(repr=False)
     brought: Callable[[str], tuple[str, ...]] = lambda full: ()
+    with_runs: bool = False
 
     def read(self, named: str) -> pl.DataFrame:
         """Return the rows of `STREAM`, `STREAM__archive` or `STREAM@DESTINATION`; removed ones too.
@@ -118,8 +120,15 @@ class Tables:
         if at:
             return self._there(stream, full, destination, next_step)
         table = stream.target + name.removeprefix(short)
-        columns = self.brought(full)
-        return curated_rows(self.curated, table, asker=self.asker, stream=full, columns=columns, next_step=next_step)
+        return curated_rows(
+            self.curated,
+            table,
+            asker=self.asker,
+            stream=full,
+            columns=self.brought(full),
+            next_step=next_step,
+            with_runs=self.with_runs,
+        )
 
     def _there(self, stream: Stream, full: str, name: str, next_step: str) -> pl.DataFrame:
         """Return what a destination holds; where that is nothing, no rows with the columns of curated."""

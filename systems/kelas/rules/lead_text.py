@@ -16,7 +16,7 @@ FIELDS = ("source", "name", "phone", "mail")
 LABELS = "source=מקור,name=שם,phone=טלפון,mail=מייל"
 """What the sales team writes in front of each field; several labels of one field are parted by `|`."""
 
-MARKS = "\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
+MARKS = "\x00\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
 """Characters that nobody sees: directions, and spaces of no width."""
 
 COLONS = ":\uff1a\ufe55\u2236\ua789\u05c3"
