@@ -104,6 +104,8 @@ def _tell_destinations(output: Output, found: Sequence[Reconciled]) -> None:
             output.say(f"{about}: {counted(each.pending, 'delivery is', 'deliveries are')} pending")
             output.say(f"  next: backhaul run {each.stream}")
         elif not each.agrees and not each.error:
+            if refused := each.number(What.REFUSED):
+                output.say(f"{about}: {counted(refused, 'row is', 'rows are')} refused; put right what stands there")
             output.say(f"{about}: to have it as in curated: {each.repair}")
 
 

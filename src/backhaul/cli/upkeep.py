@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -60,13 +61,13 @@ def _value(said: str) -> Any:
     if said in WORDS:
         return WORDS[said]
     # A phone keeps its zero and its plus: only what JSON calls a number is one.
-    if re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", said, re.ASCII) or re.fullmatch(
-        r'".*"', said, re.DOTALL
-    ):
+    if NUMBER.fullmatch(said) or re.fullmatch(r'".*"', said, re.DOTALL):
         try:
-            return json.loads(said)
+            value = json.loads(said)
         except ValueError:
             return said
+        # 1e999 is more than a number holds.
+        return said if isinstance(value, float) and not math.isfinite(value) else value
     return said
 
 
