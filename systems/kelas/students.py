@@ -167,7 +167,7 @@ pipeline = Pipeline(
         Report(
             "differences",
             title="where roster, counts and MongoDB disagree",
-            after=("roster", "student_stats", "student_stats@mongodb"),
+            after=("roster", "student_stats", "student_stats@mongodb", "last_practice"),
             build=reports.differences,
         ),
         Report(

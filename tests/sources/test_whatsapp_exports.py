@@ -245,3 +245,15 @@ def _artifact(path: Path):  # type: ignore[no-untyped-def]
     from backhaul.model import Artifact
 
     return Artifact("a1", path, path.name, "", path.stat().st_size, None, datetime(2026, 11, 1, tzinfo=UTC))
+
+
+def test_a_check_tells_which_files_are_there(tmp_path: Path) -> None:
+    exports = WhatsAppExports(folder=str(tmp_path / "exports"))
+    before = exports.check()
+    (tmp_path / "exports" / "students").mkdir(parents=True)
+    empty = exports.check()
+    (tmp_path / "exports" / "students" / "WhatsApp Chat with A.txt").touch()
+
+    assert "is not there" in before
+    assert "no export files" in empty
+    assert exports.check().endswith("1 in students")

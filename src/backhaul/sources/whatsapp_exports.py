@@ -72,6 +72,16 @@ class WhatsAppExports:
         request = ExportsRequest(folder, chat, since, order_named(date_order))
         return Stream.made_by(self, name, key=key, request=request, options=options)
 
+    def check(self) -> str:
+        """Return in a line which folder this is and how many export files lie in it. Raises as `open`."""
+        path = home() / Path(text(self.folder)).expanduser()
+        _refuse_lost(path)
+        if not path.is_dir():
+            return f"the folder {path} is not there: no export is read"
+        names = [found.parent.name for end in ("*.txt", "*.zip") for found in path.glob(f"*/{end}")]
+        told = ", ".join(f"{names.count(name)} in {name}" for name in sorted(set(names)))
+        return f"{path}: {told or 'no export files'}"
+
     def open(self, vault: Vault) -> Session:
         """Return the folder, which need not be there yet.
 

@@ -295,8 +295,8 @@ def _count(name: str, most: Text | int) -> int:
         count = 0
     if count < 1:
         raise ConfigError(
-            f"{name}: the number of messages for the first run (most) is not a whole number from 1",
-            next_step="Put a number like 50 where the stream gets it from.",
+            f"{name}: how many messages the first run takes is not a whole number from 1",
+            next_step="Set MESSAGE_COUNT, or what the pipeline names in its place, to a number like 50.",
         )
     return count
 

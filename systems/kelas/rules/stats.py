@@ -6,7 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from backhaul import ConfigError
+
 from .said import TIME_FORM, Said, number_of, text_of, yes_of, zone_of
+from .words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,6 +50,12 @@ class Words:
     both: bool = True
     whole_words: Said = "no"
     media_as_practice: Said = "no"
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a text in which no word is left: nothing would count."""
+        for name, said in (("PRACTICE_WORDS", self.practice), ("MESSAGE_WORDS", self.message)):
+            if isinstance(said, str) and said and not listed(said):
+                raise ConfigError(f"{name} holds no word", next_step="Put words into it, with commas between.")
 
     def told(self, counted: pl.DataFrame) -> pl.DataFrame:
         """Return counted messages with the columns is_practice and is_message. Raises ConfigError."""

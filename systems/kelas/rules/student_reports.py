@@ -95,6 +95,7 @@ def differences(
     roster: pl.DataFrame,
     stats: pl.DataFrame,
     documents: pl.DataFrame,
+    written: pl.DataFrame | None = None,
     *,
     now: datetime | None = None,
     timezone: str = TIMEZONE,
@@ -104,9 +105,12 @@ def differences(
     One row a difference: what, phone_number, name, field, in_roster (of counts and times: as computed), in_documents.
     What is `student missing in documents`, `document without roster row`, `renamed`, `differs`, or `lesson missing in
     document`. `paid` and other fields of people are not looked at, and neither are entries that only a document has.
+    `written` are the days that were written to the roster since it was read (as `write_back.last_practice` gives
+    them): they are no difference.
     """
     import polars as pl
 
+    stats = _there(stats)
     there = {row["uniq_id"]: row for row in _there(documents).iter_rows(named=True)}
     found: list[Difference] = []
     for row in stats.iter_rows(named=True):
@@ -119,7 +123,7 @@ def differences(
     for document in there.values():
         key = _text(document.get("phone_number")), _text(document.get("name"))
         found.append(("document without roster row", *key, "", None, _text(document["uniq_id"])))
-    found += _of_roster(roster, stats, ZoneInfo(timezone))
+    found += _of_roster(roster, stats, ZoneInfo(timezone), _written(written))
     names = ("what", "phone_number", "name", "field", "in_roster", "in_documents")
     return pl.DataFrame(found, schema=dict.fromkeys(names, pl.String()), orient="row").sort(names, nulls_last=True)
 
@@ -147,7 +151,16 @@ def _of_document(row: Mapping[str, Any], document: Mapping[str, Any]) -> Iterato
                 yield "differs", *key, f"lesson {lesson}: {name}", told, shown
 
 
-def _of_roster(roster: pl.DataFrame, stats: pl.DataFrame, zone: ZoneInfo) -> Iterator[Difference]:
+def _written(days: pl.DataFrame | None) -> dict[tuple[str, str], str]:
+    from .words import clean
+
+    rows = () if days is None else _there(days).iter_rows(named=True)
+    return {(clean(row["phone_number"]), clean(row["name"])): row["last_practice"] for row in rows}
+
+
+def _of_roster(
+    roster: pl.DataFrame, stats: pl.DataFrame, zone: ZoneInfo, written: Mapping[tuple[str, str], str]
+) -> Iterator[Difference]:
     """Yield where the roster's own cells say something else than what was computed from it."""
     from .earlier import lesson_key, moment_of
     from .words import clean
@@ -168,7 +181,7 @@ def _of_roster(roster: pl.DataFrame, stats: pl.DataFrame, zone: ZoneInfo) -> Ite
         moment = moment_of(found["last_practice_timedate"], zone)
         practised = moment.astimezone(zone).strftime(DAY_FORM) if moment else None
         cell, day = clean(row.get("last_practice")) or None, day_of(row.get("last_practice"))
-        if (day.strftime(DAY_FORM) if day else cell) != practised:
+        if practised not in (day.strftime(DAY_FORM) if day else cell, written.get(key)):
             yield "differs", *key, "roster: last_practice", cell, practised
 
 

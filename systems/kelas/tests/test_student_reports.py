@@ -196,3 +196,19 @@ def test_a_row_that_came_to_the_roster_since_is_told() -> None:
     people = pl.concat([ROSTER, roster(("055-000-0155", "חדשה", "1"))])
 
     assert differences(people, STATS, STATS)["what"].to_list() == ["roster row without document"]
+
+
+def test_a_day_that_was_written_to_the_roster_since_it_was_read_is_no_difference() -> None:
+    people = ROSTER.with_columns(
+        last_practice=pl.when(pl.col("name") == "דנה לוי").then(pl.lit("31/01/2026")).otherwise("last_practice")
+    )
+    written = pl.DataFrame({"phone_number": [DANA], "name": ["דנה לוי"], "last_practice": ["01/02/2026"]})
+
+    assert differences(people, STATS, STATS, written).height == 0
+
+
+def test_a_student_who_was_taken_off_the_roster_is_no_difference() -> None:
+    stats = STATS.with_columns(removed_at=pl.when(pl.col("name") == "דנה לוי").then(pl.lit(NOON)).otherwise(None))
+    left = pl.col("name") != "דנה לוי"
+
+    assert differences(ROSTER.filter(left), stats, stats).height == 0

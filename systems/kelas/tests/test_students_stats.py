@@ -131,9 +131,14 @@ def test_signs_in_words_are_signs_and_no_patterns() -> None:
     assert counts("a+b (1)", StudentStats("a+b (1)", "a.b")) == (1, 0)
 
 
-@pytest.mark.parametrize("words", ["", " , ,", "\u200f", "ְ"])
-def test_a_setting_without_words_makes_nothing_count(words: str) -> None:
-    assert counts(TRAINED, StudentStats(words, words)) == (0, 0)
+def test_without_words_nothing_counts() -> None:
+    assert counts(TRAINED, StudentStats("", "")) == (0, 0)
+
+
+@pytest.mark.parametrize("words", [" , ,", "\u200f", "\u05b0"])
+def test_a_setting_in_which_no_word_is_left_is_refused_before_it_empties_the_counts(words: str) -> None:
+    with pytest.raises(ConfigError, match="PRACTICE_WORDS holds no word"):
+        counts(TRAINED, StudentStats(words, "שאלה"))
 
 
 def test_whole_words_are_an_option_that_prefixes_defeat() -> None:

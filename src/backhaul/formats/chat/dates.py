@@ -196,9 +196,13 @@ def _chosen(name: str, shape: Shape, readings: list[_Reading]) -> Fields:
     # Dates of equal fields, such as 5/5/25, are the same in both readings.
     if all(day_first.fields.date(text) == month_first.fields.date(text) for text in day_first._known):
         return day_first.fields
+    # Before a dot, no locale that is known writes the month.
+    if "." in shape.separators[0]:
+        return day_first.fields
     raise ConfigError(
         f"{name}: ambiguous_date_order, {best.seen:,} dates do not tell day from month: both readings fit",
-        next_step='Say which it is: date_order="dmy" (day first) or "mdy" (month first).',
+        next_step="Export once more after the 12th, or say in the pipeline which it is:"
+        ' date_order="dmy" (day first) or "mdy" (month first).',
     )
 
 
