@@ -613,7 +613,7 @@ class TestRaces:
         assert {"New": "soon"}.items() >= {row[name]: row[day] for row in rows if row[name] == "New"}.items()
         assert [each for each in book.tabs if each.startswith("_backhaul")] == []
 
-    @pytest.mark.parametrize("edit", EDITS.keys() - {"rename the tab"})
+    @pytest.mark.parametrize("edit", [each for each in EDITS if each != "rename the tab"])
     @pytest.mark.parametrize("is_between", [True, False])
     def test_an_edit_in_between_is_noticed_and_all_is_done_anew(
         self, place: Google, book: Book, maker: BatchMaker, edit: str, is_between: bool
