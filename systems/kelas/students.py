@@ -101,7 +101,6 @@ pipeline = Pipeline(
             title="Documents from before",
             key="uniq_id",
             columns=BEFORE,
-            foreign_only=True,
             once=True,
             personal=True,
             retention=kept,

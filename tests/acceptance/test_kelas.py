@@ -1,6 +1,7 @@
 """System C as a whole: what its description promises, from the groups to MongoDB, the roster and the sales sheet."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -79,6 +80,24 @@ def test_a_document_holds_what_programs_read_today(place: Class) -> None:
     indexes = place.collection("STUDENTS_DB", "student_stats").index_information().values()
     assert [each["unique"] for each in indexes if each["key"] == [("uniq_id", 1)]] == [True]
     assert len(place.students()) == 6, "one document for each student of the roster"
+
+
+def test_a_lost_data_folder_lowers_no_count(place: Class) -> None:
+    place.export("students", [(-4, 480, DANA, PRACTISED), (-3, 480, DANA, PRACTISED), (-3, 540, DANA, ASKED)])
+    place.run()
+    document = place.students()[DANA]
+    place.collection("STUDENTS_DB", "student_stats").update_one(
+        {"uniq_id": document["uniq_id"], "lessons.lesson": "5"}, {"$set": {"lessons.$.paid": True}}
+    )
+    shutil.rmtree(place.folder / "data")
+    shutil.rmtree(place.folder / "exports")
+
+    place.export("students", [(-3, 480, DANA, PRACTISED), (-2, 480, DANA, PRACTISED)], "newest.txt")
+    place.run()
+
+    assert place.practices()[DANA] == {"5": 3}
+    [lesson] = place.students()[DANA]["lessons"]
+    assert (lesson["message_count"], lesson["paid"]) == (1, True)
 
 
 def test_a_database_that_is_there_is_taken_over_and_what_people_own_stays(place: Class) -> None:

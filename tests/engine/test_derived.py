@@ -259,3 +259,21 @@ def test_one_that_is_named_alone_finds_the_tables_that_its_pipeline_gives_other_
     alone = place.run("school.ids")
 
     assert [(each.stream, each.counts.new) for each in alone.streams] == [("school.ids", 2)]
+
+
+def test_the_rows_of_a_complete_stream_tell_whether_they_are_gone_from_the_first_run_on(place: Place) -> None:
+    folder = place.folder / "more"
+    folder.mkdir()
+    (folder / "one.csv").write_text("User ID,Poin\nU1,5\n")
+    people = DropFolder(str(folder), settle_s=0).files("people", key="User ID", pattern="*.csv", complete=True)
+    there = Derived(
+        "there",
+        after="people",
+        build=lambda people: people.filter(pl.col("removed_at").is_null()).select("User ID"),
+        key="User ID",
+    )
+    target = with_streams(find(place.folder / "systems", "andalan")[0], [people, there])
+
+    first = place.run_target(target).streams[1]
+
+    assert (first.error, first.counts.new) == (None, 1)

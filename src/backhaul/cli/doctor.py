@@ -18,7 +18,7 @@ from backhaul.bot.declared import bots_of
 from backhaul.cli.output import Output
 from backhaul.config import home, load_settings, missing_settings, resolved, says_yes, text
 from backhaul.engine.filled import silenced
-from backhaul.engine.run import LEDGER_URL, NO_NOTIFICATIONS, Installation
+from backhaul.engine.run import LEDGER_URL, NO_NOTIFICATIONS, Installation, check_key
 from backhaul.engine.systems import Target, load_system, system_names
 from backhaul.engine.words import counted
 from backhaul.errors import BackhaulError, ConfigError
@@ -173,7 +173,12 @@ def _system(folder: Path, settings: dict[str, str]) -> list[Finding]:
     streams = sum(len(tuple(target.pipeline.streams)) for target in targets)
     findings = [Finding(name, Verdict.PASS, f"{counted(streams, 'stream')}, all settings are there")]
     asked: list[object] = []
+    here = Installation(home() / "data", settings)
     for target in targets:
+        try:
+            check_key(target.name, tuple(target.pipeline.streams), here)
+        except BackhaulError as error:
+            findings.append(Finding(target.name, Verdict.FAIL, str(error), error.next_step))
         try:
             found = _connections(target, settings, asked)
         except BackhaulError as error:
@@ -230,6 +235,7 @@ def _connections(target: Target, settings: dict[str, str], asked: list[object]) 
                 findings.append(Finding(name, Verdict.PASS, told))
             except BackhaulError as error:
                 # A source does not know which system it works for.
-                step = error.next_step.replace("backhaul login SYSTEM", f"backhaul login {target.name}")
+                system = target.name.partition(".")[0]
+                step = error.next_step.replace("backhaul login SYSTEM", f"backhaul login {system}")
                 findings.append(Finding(name, Verdict.FAIL, str(error), step))
     return findings

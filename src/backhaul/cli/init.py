@@ -11,7 +11,7 @@ from backhaul.config import settings_in
 from backhaul.engine.systems import bundled_systems, load_system, system_names
 from backhaul.errors import ConfigError
 
-GITIGNORE = ".env\ndata/\n__pycache__/\n"
+GITIGNORE = ".env\ndata/\nexports/\nbackups/\n*.csv\n*.xlsx\n__pycache__/\n"
 PIPELINE = '''"""A first pipeline: one export of a back office."""
 
 from backhaul import BackOffice, FormLogin, Pipeline, Schedule, Secret, Setting

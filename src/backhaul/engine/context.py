@@ -67,11 +67,11 @@ class RunContext:
     memory: Ledger | None = None
 
     def named(self, next_step: str) -> str:
-        """Return next_step with the pipeline's name in the command that a person signs in with.
+        """Return next_step with the system's name in the command that a person signs in with.
 
-        Sessions do not know which pipeline they work for.
+        Sessions do not know which system they work for; its pipelines share them.
         """
-        return next_step.replace("backhaul login SYSTEM", f"backhaul login {self.pipeline}")
+        return next_step.replace("backhaul login SYSTEM", f"backhaul login {self.pipeline.partition('.')[0]}")
 
     @property
     def remembered(self) -> Ledger:

@@ -77,6 +77,10 @@ class Derivation:
         there = {name.casefold() for name in self.context.curated.tables()}
         return [name for name in mine if self._target(name).casefold() not in there and not self._brought(name)]
 
+    def _is_complete(self, name: str) -> bool:
+        short = name.removesuffix(ARCHIVE_SUFFIX)
+        return any(stream.complete for stream in self.streams if stream.name == short)
+
     def _brought(self, name: str) -> tuple[str, ...]:
         """Return the columns that a stream of this pipeline has brought: what has no rows has no table yet."""
         short = name.removesuffix(ARCHIVE_SUFFIX)
@@ -132,6 +136,7 @@ class Derivation:
                 stream=name,
                 columns=self._brought(name.rpartition(".")[2]),
                 with_runs=computed.with_runs,
+                is_complete=self._is_complete(name.rpartition(".")[2]),
             )
             for name, table in zip(computed.after, tables, strict=True)
         ]

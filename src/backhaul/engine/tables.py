@@ -11,7 +11,7 @@ from backhaul.destinations import Warehouse
 from backhaul.destinations.sql.dialect import ARCHIVE_SUFFIX, ARCHIVED_AT
 from backhaul.engine.unforeseen import ours_alone
 from backhaul.errors import ConfigError
-from backhaul.model import Destination, Readable, Stream, united
+from backhaul.model import REMOVED_AT, Destination, Readable, Stream, united
 from backhaul.retry import Budget, retried
 
 if TYPE_CHECKING:
@@ -30,11 +30,13 @@ def curated_rows(
     columns: Sequence[str] = (),
     next_step: str = "",
     with_runs: bool = False,
+    is_complete: bool = False,
 ) -> pl.DataFrame:
     """Return the rows of a curated table, removed ones too; of an archive that nothing was put into yet, none.
 
     `asker` and `stream` are for messages; `columns` are those that the stream has brought, perhaps without a row:
-    then its table has none either. `with_runs` is as in `Warehouse.read`.
+    then its table has none either. `with_runs` is as in `Warehouse.read`. Rows of a table that
+    `is_complete` have a `removed_at`, also before the first one has gone.
 
     Raises ConfigError if nothing was brought yet.
     """
@@ -60,6 +62,8 @@ def curated_rows(
         # SQLite keeps moments as text.
         moment = pl.col(ARCHIVED_AT).str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", time_zone="UTC")
         frame = frame.with_columns(moment)
+    if is_complete and REMOVED_AT not in frame.columns:
+        frame = frame.with_columns(pl.lit(None, pl.Datetime("us", "UTC")).alias(REMOVED_AT))
     return frame
 
 
@@ -128,6 +132,7 @@ class Tables:
             columns=self.brought(full),
             next_step=next_step,
             with_runs=self.with_runs,
+            is_complete=stream.complete,
         )
 
     def _there(self, stream: Stream, full: str, name: str, next_step: str) -> pl.DataFrame:
