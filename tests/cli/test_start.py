@@ -313,7 +313,7 @@ def test_help_answers_at_once(bare: Shop) -> None:
 def test_doctor_fails_where_files_of_people_could_not_be_encrypted(bare: Shop) -> None:
     bare.call("init", "--from", "kelas", ".")
     settings = ("STUDENTS_GROUP", "SALES_TEAM_GROUP", "PRACTICE_WORDS", "MESSAGE_WORDS", "SHEET_ID", "SALES_SHEET_ID")
-    filled = {name: "made up" for name in settings}
+    filled = dict.fromkeys(settings, "made up")
     others = {"GOOGLE_SERVICE_ACCOUNT_JSON": "{}", "DISABLE_NOTIFICATIONS": "true", "MONGODB_URI": "no address"}
     done = replace(bare, settings={**filled, **others}).call("doctor")
 
