@@ -247,7 +247,7 @@ def test_a_folder_that_cannot_be_written_is_told_without_a_traceback(shop: Shop)
 
     done = shop.call("run", "andalan.user", "--window", DAY)
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert f"error: {shop.folder / 'data'}" in done.stderr
 
