@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -72,19 +72,15 @@ class OpenProfile:
         """Take the profile's lock and show the page. Raises TransientError, ConfigError."""
         refuse_missing(self._needs)
         prepare(self.folder)
-        self._lock = _locked(self.source, self.folder, self.wait_s)
-        try:
+        with ExitStack() as undo:
+            self._lock = _locked(self.source, self.folder, self.wait_s)
+            undo.callback(self._lock.release)
             clear_marks(self.source, self.folder, self.wait_s)
             _write_holder(self.folder)
             BROWSER.enter()
-            try:
-                self.do(lambda page: None)
-            except BaseException:
-                self._leave()
-                raise
-        except BaseException:
-            self._lock.release()
-            raise
+            undo.callback(self._leave)
+            self.do(lambda page: None)
+            undo.pop_all()
 
     def do(self, work: Callable[[Page], T], *, seconds: float = CALL_TIMEOUT_S) -> T:
         """Return what work does with the page, on the browser's thread; after `seconds` the browser is ended.

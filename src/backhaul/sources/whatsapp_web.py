@@ -7,7 +7,7 @@ against WhatsApp itself. The safe way in are Export chat files: see WhatsAppExpo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,12 +137,11 @@ class WhatsAppWeb:
         """
         if not self._is_on():
             return OpenPage(None)
-        page = self.opened()
-        try:
+        with ExitStack() as undo:
+            page = self.opened()
+            undo.callback(page.close)
             refuse_unready(page.standing(self.ready_s))
-        except BaseException:
-            page.close()
-            raise
+            undo.pop_all()
         return OpenPage(page)
 
     def opened(self) -> ReadablePage:
